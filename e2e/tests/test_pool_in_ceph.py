@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import signal
 import tempfile
 import time
@@ -15,10 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from quantix_api.conditions import condition_of
 from quantix_lab.ceph_cluster import CephCluster, running_ceph
 from quantix_lab.ceph_pools import FAST, add_fast_pool, ceph_pool, key_secret
-from quantix_lab.guest_console import wait_booted
+from quantix_lab.guest_console import guest_console, wait_booted
 from quantix_lab.leftovers import taken_away
 from quantix_lab.machine_view import MachineView, Manifest
 from quantix_lab.vm_manifests import small_vm
@@ -157,17 +157,41 @@ def test_a_volume_moves_into_ceph_and_back(view: MachineView, fast: Manifest, ce
         view.wait_ready("mover", kind="volume", reason="Available")
 
 
-def test_the_disk_of_a_vm_that_runs_waits_for_its_end_to_go_into_ceph(
-    view: MachineView, fast: Manifest
+def test_the_disk_of_a_vm_that_runs_goes_into_ceph_and_back_with_all_that_it_holds(
+    view: MachineView, fast: Manifest, ceph: CephCluster
 ) -> None:
-    view.apply(small_vm("rooted", nics=None, gracePeriodSeconds=0))
+    disks = [
+        {"name": "root", "image": "shared/tiny", "pool": "local", "reclaimPolicy": "Delete"},
+        {"name": "data", "size": "64Mi", "pool": "local", "reclaimPolicy": "Delete"},
+    ]
+    view.apply(small_vm("rooted", disks=disks, nics=None, gracePeriodSeconds=0))
     view.wait_ready("rooted", reason="Running", timeout_s=90)
-    disk = {"name": "root", "image": "shared/tiny", "pool": "fast", "reclaimPolicy": "Delete"}
-    view.patch("vm", "rooted", {"spec": {"disks": [disk]}})
+    wait_booted(view, "rooted")
+    uid = view.get("vm", "rooted")["metadata"]["uid"]
+    pids, held = view.qemus(uid), _checksum(view, "dd if=/dev/urandom of=/dev/vdb bs=1M count=8 conv=fsync")
+    for there in ("fast", "local"):
+        for disk in ("root", "data"):
+            volume = f"rooted-{disk}"
+            view.machine.qx("volume", "move", volume, "--pool", there, timeout_s=150)
+            assert view.get("volume", volume)["status"]["pool"] == there
+            assert (handle_of(view, volume) in in_ceph(ceph)) == (there == "fast")
+        assert _checksum(view, "echo 3 > /proc/sys/vm/drop_caches") == held
+        view.wait_ready("rooted", reason="Running")
+    assert view.qemus(uid) == pids, "the same QEMU"
 
-    view.wait_reason("volume", "rooted-root", "Moving", timeout_s=60)
-    assert view.get("volume", "rooted-root")["status"]["pool"] == "local"
-    assert condition_of(view.get("vm", "rooted"), "Ready")["status"] == "True"
+    view.machine.qx("volume", "move", "rooted-data", "--pool", "fast", timeout_s=150)
+    view.machine.qx("volume", "resize", "rooted-data", "96MiB", timeout_s=60)
+    with guest_console(view.machine, "rooted") as console:
+        console.until("cat /sys/block/vdb/size", str((96 << 20) // 512))
+    view.machine.kubectl("delete", "vm", "rooted", "--timeout=60s", timeout_s=90)
+
+
+def _checksum(view: MachineView, first: str) -> str:
+    """Of what the guest finds on its second disk, after that command."""
+    with guest_console(view.machine, "rooted") as console:
+        said = console.ask(f"{first} 2>/dev/null; head -c 8388608 /dev/vdb | md5sum", timeout_s=90)
+    found: str = re.findall(r"([0-9a-f]{32})  -", said)[-1]
+    return found
 
 
 def test_a_key_that_ceph_refuses_is_told_until_it_is_corrected(

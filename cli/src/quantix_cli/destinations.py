@@ -82,6 +82,24 @@ async def refuse_unreached(session: Session, pool: str, host: str) -> None:
             raise _refusal(pool, str(entry.get("message", "")))
 
 
+async def refuse_move(session: Session, volume: Manifest, vm_host: str, pool: str) -> None:
+    """Raise CommandError (6) where the data of a volume cannot go to the pool: as `refuse_unreached`, or for
+    being encrypted, where the pool is in Ceph. `vm_host`: that of its VM, "" for none, which brings data out
+    of Ceph; without one some host does.
+    """
+    keeps = str(look(volume, "status.host", ""))
+    host = vm_host or ("" if await _is_in_ceph(session, look(volume, "status.pool", "")) else keeps)
+    await refuse_unreached(session, pool, host)
+    if look(volume, "spec.encryption") and await _is_in_ceph(session, pool):
+        raise refused(render("ConfigRefused", pool=pool, path="spec.encryption"))
+
+
+async def _is_in_ceph(session: Session, pool: str) -> bool:
+    with contextlib.suppress(Forbidden, NotFound):
+        return bool(pool and look(await session.api.get(resources.STORAGE_POOLS, pool), "spec.rbd"))
+    return False
+
+
 async def tell_short(session: Session, disks: Sequence[Manifest]) -> None:
     """Say so where new disks are together larger than what is free in their pool: it may be promised, and VMs
     that write more than there is are paused.

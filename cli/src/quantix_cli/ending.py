@@ -79,6 +79,8 @@ def move_end(volume: Manifest, pool: str) -> End | None:
     generation, said = volume["metadata"]["generation"], condition_of(volume, "MoveGranted")
     if said.get("status") == "False" and said.get("reason") in TAKEN and is_current(said, generation):
         return End(str(said.get("message", "")), ONCE_DONE)
+    if said.get("reason") == "ConfigRefused" and is_current(said, generation):
+        return End(str(said.get("message", "")))
     return stalled_end(volume, generation)
 
 

@@ -261,6 +261,9 @@ def test_a_move_ends_where_the_other_pool_has_no_room() -> None:
     end = move_end(stored("1Gi", no), "local")
     assert end is not None
     assert end.goes_on
+    never = move_end(stored("1Gi", condition("MoveGranted", "False", "ConfigRefused", 4)), "local")
+    assert never is not None
+    assert not never.goes_on
     # a wish to grow waits for room where it is; of an earlier wish; before spec says so
     assert move_end(stored("1Gi", condition("Ready", "False", "PoolFull", 4)), "local") is None
     assert move_end(stored("1Gi", no, generation=5), "local") is None

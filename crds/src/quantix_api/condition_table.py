@@ -98,7 +98,12 @@ TABLE: tuple[ConditionRow, ...] = (
         "PassphraseWrong ConfigRefused LibvirtDown ClaimForeign ClaimStale",
     ),
     *_row("Volume", "SizeGranted", "Granted", "PoolFull"),
-    *_row("Volume", "MoveGranted", "", "PoolNotFound PoolFull PoolUnreachable"),
+    *_row(
+        "Volume",
+        "MoveGranted",
+        "",
+        "PoolNotFound PoolFull PoolUnreachable ConfigRefused WaitingForHost Moving",
+    ),
     *_row(
         "Image",
         "Ready",

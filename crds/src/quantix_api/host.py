@@ -119,6 +119,9 @@ class HostPool(ApiModel):
     message: Annotated[str | None, Text(512), Doc("Why the host does not reach it, or what is missing.")] = (
         None
     )
+    full: Annotated[
+        str | None, Text(128), Doc("Why Ceph takes no writes there, so that VMs wait; absent while it does.")
+    ] = None
 
 
 class PressureShare(ApiModel):

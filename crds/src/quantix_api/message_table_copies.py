@@ -93,7 +93,7 @@ COPY_TEMPLATES: tuple[Template, ...] = (
     ),
     Template(
         "ConfigRefused",
-        "Volume",
+        "Volume, VirtualMachine",
         "Pool {pool} is in Ceph, where volumes cannot be encrypted yet.",
         "leave out {path}, or name a pool with spec.dir",
     ),
@@ -107,9 +107,14 @@ COPY_TEMPLATES: tuple[Template, ...] = (
     Template(
         "Moving",
         "Volume, VirtualMachine",
-        "{volume} goes to pool {pool} once {user} is stopped: into Ceph, or out of it, no disk of a running "
-        "VM goes yet.",
-        "qx vm stop {user}",
+        "{volume} goes to pool {pool} once VM {leaver} is on its other host.",
+        NOTHING_TO_DO,
+    ),
+    Template(
+        "WaitingForHost",
+        "Volume, VirtualMachine",
+        "{volume} goes to pool {pool} on the host of VM {vm}, which has none yet: there it stays.",
+        "qx vm explain {vm} says why",
     ),
     Template(
         "Moving",

@@ -85,6 +85,11 @@ UNQUIESCED = {
 
 SNAPSHOT_GUEST_ENDED = "the guest ended before all of its disks was copied"
 SNAPSHOT_UNKNOWN = "libvirt began anew, and does not tell how the copying of its disks ended"
+SNAPSHOT_TOO_LARGE = (
+    "its disks could not be copied within 60 s, and the guest stands still meanwhile; "
+    "without its memory it would go on"
+)
+SNAPSHOT_STATE_CHANGED = "what its firmware or TPM remembers changed at that moment"
 SNAPSHOT_UNTOLD = "libvirt does not say why"
 """What kept a snapshot of a running VM from being finished."""
 AGENT_REFUSED = "the guest's agent refused"
@@ -97,6 +102,7 @@ CLUSTER_BUSY = "{count} go on in the cluster, and no more may"
 HOST_BUSY = "{host} takes part in {count}, and no more may"
 MOVES_ALREADY = "{name} is being moved by {other}"
 STARTS_YET = "{name} is starting"
+DISK_MOVES = "{volume} is on its way to pool {pool}"
 HOST_SILENT = "{host} is silent"
 """What a migration waits for before it begins."""
 IS_OFF, IS_PAUSED, IS_LEAVING = "is off", "is paused", "is being deleted"
@@ -135,6 +141,10 @@ CEPH_FOREIGN = "it carries the mark of another Quantix cluster, {cluster}"
 CEPH_NO_MONITOR = "spec.rbd.monitors names none"
 CEPH_NAMESPACE = "spec.rbd.namespace is not built yet"
 """Why a pool in Ceph cannot be used."""
+
+CEPH_QUOTA_USED = "all of its quota is used"
+CEPH_OSD_FULL = "an OSD is full"
+"""Why Ceph takes no writes in a pool."""
 
 CPU_AND_MEMORY = Phrase("lacks CPU and memory", "lack CPU and memory")
 LACKS: Mapping[str, Phrase] = {

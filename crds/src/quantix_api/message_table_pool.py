@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from quantix_api.message_template import NOTHING_TO_DO, Template
 
+_MAKE_ROOM_IN_CEPH = "delete snapshots, volumes or images, raise its quota, or add OSDs; it goes on by itself"
+
 POOL_TEMPLATES: tuple[Template, ...] = (
     Template(
         "PoolNotFound",
@@ -70,6 +72,25 @@ POOL_TEMPLATES: tuple[Template, ...] = (
         "Volume, Image",
         "There is no room for {what}. Said: {said}.",
         "delete volumes or images, or add disks; it goes on by itself",
+    ),
+    Template("PoolFull", "Volume, Image", "Pool {pool} takes no more, since {full}.", _MAKE_ROOM_IN_CEPH),
+    Template(
+        "PoolFull",
+        "VirtualMachine",
+        "Pool {pool} takes no writes, since {full}: what {stalled} writes there waits, and nothing is lost.",
+        _MAKE_ROOM_IN_CEPH,
+    ),
+    Template(
+        "PoolFull",
+        "VirtualMachine",
+        "Pool {pool} takes no writes, since {full}: {starting} cannot start from it.",
+        _MAKE_ROOM_IN_CEPH,
+    ),
+    Template(
+        "PoolFull",
+        "Volume",
+        "Pool {pool} takes no writes, since {full}: what VMs write to {volume} waits, and nothing is lost.",
+        _MAKE_ROOM_IN_CEPH,
     ),
     Template(
         "PoolUnreachable",
@@ -139,6 +160,19 @@ POOL_TEMPLATES: tuple[Template, ...] = (
         "StoragePool",
         "{free} of {capacity} are left on {host}: VMs are paused when nothing is, and nothing new is taken.",
         "delete volumes or images, or add disks",
+    ),
+    Template(
+        "PoolFull",
+        "StoragePool",
+        "{free} of {capacity} are left, and Ceph takes no writes, since {full}: what VMs write waits, and "
+        "nothing new is taken.",
+        _MAKE_ROOM_IN_CEPH,
+    ),
+    Template(
+        "PoolFull",
+        "StoragePool",
+        "Ceph takes no writes, since {full}: what VMs write waits, and nothing new is taken.",
+        _MAKE_ROOM_IN_CEPH,
     ),
     Template(
         "PoolFull",

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from quantix_lab.ceph_config import MON, CephShape, render_config
 from quantix_lab.ceph_daemon import CephDaemon
+from quantix_lab.waiting import wait_for
 
 PORT = 6789
 _OSD_BYTES = 20 * 1024**3
@@ -90,6 +91,16 @@ class CephCluster:
         self.keys[name] = json.loads(said)[0]["key"]
         return self.keys[name]
 
+    def thaw_osd(self, number: int = 0) -> None:
+        """Let an OSD that is frozen go on, as one that others have missed meanwhile: it takes its placement
+        groups up anew. Without that Ceph 16 holds back for ever what comes to a group with a single copy
+        just after its lease has ended (state `laggy`; github.com/ceph/ceph-container/issues/1682).
+        """
+        before = self._up_since(number)
+        self.osds[number].thaw()
+        self.ceph("osd", "down", str(number))
+        wait_for(f"osd.{number} to be up again", lambda: _later(self._up_since(number), before), _SETTLE_S)
+
     def await_capacity(self) -> None:
         """Until the manager knows how much room there is. Raises TimeoutError."""
         end = time.monotonic() + _SETTLE_S
@@ -97,6 +108,12 @@ class CephCluster:
             if time.monotonic() > end:
                 raise TimeoutError(f"no manager has told the capacity within {_SETTLE_S} s")
             time.sleep(0.2)
+
+    def _up_since(self, number: int) -> int:
+        """The epoch since which the OSD is up; 0 while it is down."""
+        osds = json.loads(self.ceph("osd", "dump", "-f", "json"))["osds"]
+        found = next(osd for osd in osds if osd["osd"] == number)
+        return int(found["up_from"]) if found["up"] else 0
 
     def stop(self) -> None:
         """End all of it in order."""
@@ -226,6 +243,10 @@ def _osd_store(shape: CephShape, number: int, osd_uuid: str) -> subprocess.Popen
     apart = ("--monmap", str(at / "monmap"), "--no-mon-config")
     with (at / "log" / f"osd.{number}.mkfs").open("ab") as log:
         return subprocess.Popen((*command, *apart), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def _later(epoch: int, before: int) -> tuple[bool, int]:
+    return epoch > before, epoch
 
 
 def _inside(namespace: str | None) -> list[str]:

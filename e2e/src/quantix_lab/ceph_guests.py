@@ -2,28 +2,85 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from quantix_api.resources import STORAGE_POOLS, VOLUMES
 from quantix_hostd.claims import CephPool, Claim, VolumePlace
+from quantix_hostd.clients.libvirt import LibvirtClient
 from quantix_hostd.volume.recipe import Recipe
 from quantix_lab.ceph_cluster import CephCluster
 from quantix_lab.ceph_pools import FAST
 from quantix_lab.fake_status_api import Manifest
+from quantix_lab.libvirt_host import LibvirtHost
 from quantix_lab.vm_world import HOST, VmHandle, VmWorld
+from quantix_lab.waiting import eventually_async
 from quantix_lab.writing_guest import BOOT_SECTOR, numbers_in
+
+
+@dataclass
+class CephGuests:
+    """Guests of real QEMU that count on disks in a real Ceph."""
+
+    world: VmWorld
+    host: LibvirtHost
+    client: LibvirtClient
+    ceph: CephCluster
+
+    async def counting(self, name: str) -> VmHandle:
+        """A VM that runs and has written some numbers."""
+        volume = await add_volume_in_ceph(self.world, f"{name}-root")
+        await asyncio.to_thread(install, self.ceph, volume["metadata"]["uid"])
+        vm = self.world.add_vm(name, disks={"root": volume}, gracePeriodSeconds=0)
+        await vm.reconcile()
+        assert vm.status["phase"] == "Running", vm.status
+        await self.counts_on(vm, 0)
+        return vm
+
+    async def numbers(self, vm: VmHandle) -> list[int]:
+        """As `written`."""
+        return await asyncio.to_thread(written, self.ceph, place_of(vm).handle)
+
+    async def newest(self, vm: VmHandle) -> int:
+        return max(await self.numbers(vm))
+
+    async def counts_on(self, vm: VmHandle, beyond: int) -> None:
+        async def more() -> bool:
+            return await self.newest(vm) > beyond
+
+        await eventually_async(f"it to count beyond {beyond}", more, timeout_s=90, interval_s=0.3)
+
+    def pids(self, vm: VmHandle) -> list[int]:
+        return self.host.qemu_pids(vm.domain)
+
+    async def stops(self, vm: VmHandle) -> None:
+        """Let it be stopped, and wait until it is."""
+        vm.change("spec", "powerState", value="Stopped")
+
+        async def off() -> bool:
+            await vm.reconcile()
+            return bool(vm.status["phase"] == "Stopped")
+
+        await eventually_async("its end", off, timeout_s=60)
 
 
 def add_fast(world: VmWorld, cluster: CephCluster) -> None:
     """StoragePool `fast`, and the Secret with its key."""
-    secret = {"name": "ceph", "namespace": "quantix-system", "uid": "uid-of-the-secret-of-ceph"}
-    key = base64.b64encode(cluster.keys[FAST].encode()).decode()
+    add_pool(world, cluster, "fast", FAST)
+
+
+def add_pool(world: VmWorld, cluster: CephCluster, name: str, called: str) -> None:
+    """A StoragePool, of what the cluster and its user are `called` there, and the Secret with the key."""
+    secret = {"name": f"key-{name}", "namespace": "quantix-system", "uid": f"uid-of-the-secret-of-{name}"}
+    key = base64.b64encode(cluster.keys[called].encode()).decode()
     world.api.put({"metadata": secret, "data": {"key": key}})
-    place = {"monitors": cluster.monitors, "pool": FAST, "user": FAST, "secretRef": {"name": "ceph"}}
-    world.put(STORAGE_POOLS, "fast", spec={"rbd": place})
+    reference = {"name": secret["name"]}
+    place = {"monitors": cluster.monitors, "pool": called, "user": called, "secretRef": reference}
+    world.put(STORAGE_POOLS, name, spec={"rbd": place})
 
 
 async def add_volume_in_ceph(world: VmWorld, name: str, size: str = "64Mi") -> Manifest:
@@ -59,9 +116,9 @@ def install(cluster: CephCluster, handle: str) -> None:
         subprocess.run(["qemu-io", "-f", "raw", "-c", write, name], check=True, capture_output=True)
 
 
-def written(cluster: CephCluster, handle: str) -> list[int]:
+def written(cluster: CephCluster, handle: str, pool: str = FAST) -> list[int]:
     """What it wrote last at each of its turns; QEMU may have the disk open."""
     with tempfile.TemporaryDirectory() as directory:
         raw = Path(directory) / "seen"
-        cluster.rbd("export", "--no-progress", f"{FAST}/{handle}", str(raw))
+        cluster.rbd("export", "--no-progress", f"{pool}/{handle}", str(raw))
         return numbers_in(raw.read_bytes())

@@ -113,7 +113,11 @@ def wait_booted(
         said = (on or view).printed(vm)[-3000:]
         return READY in said, said[-300:]
 
-    wait_for(f"the guest of {name} to boot", look, timeout_s)
+    try:
+        wait_for(f"the guest of {name} to boot", look, timeout_s)
+    except AssertionError as error:
+        # of QEMU 7.2 some hang early under TCG: where, is seen as long as it is there only
+        raise AssertionError(f"{error}; {(on or view).registers(vm)}") from error
     return vm
 
 

@@ -199,6 +199,12 @@ class MachineView:
         log = self.layout.vm_log(vm["metadata"]["uid"]) / "console.log"
         return log.read_text(errors="replace") if log.exists() else ""
 
+    def registers(self, vm: Manifest) -> str:
+        """Where the CPUs of a guest are, and what interrupts them, in QEMU's words."""
+        domain = f"qx-{vm['metadata']['uid']}"
+        asked = ("info registers -a", "info lapic", "info pic")
+        return "\n".join(self.virsh("qemu-monitor-command", domain, "--hmp", words) for words in asked)
+
     # network and files
 
     def vsctl(self, *arguments: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 
@@ -63,6 +64,19 @@ class Mortality:
                 self.struck = True
                 raise HostdKilledError
             self.left -= 1
+
+
+class DeathAfter(Mortality):
+    """Lets hostd die right before the next effect after the call of this name."""
+
+    def __init__(self, call: str) -> None:
+        super().__init__(sys.maxsize)
+        self._call = call
+
+    def count(self, name: str) -> None:
+        super().count(name)
+        if name == self._call:
+            self.left = 0
 
 
 class _Mortal:

@@ -27,7 +27,6 @@ from quantix_hostd.volume.storage import StorageByKind
 from quantix_hostd.volume.tools import VolumeTools
 from quantix_lab.mortality import Mortality
 from quantix_lab.one_volume import SlowCopies
-from quantix_lab.open_sandbox import OpenSandbox
 from quantix_lab.vm_world import CLUSTER, HOST, VmWorld
 from quantix_lab.volume_uploads import volume_uploads
 
@@ -53,7 +52,7 @@ class VolumesPart:
                 pools=world.pools,
                 copies=SlowCopies(),
                 uploads=volume_uploads(world.stores[VOLUMES], world.pools, HOST),
-                maker=StorageByKind(DiskFileMaker(qemu_img or QemuImg(OpenSandbox()), world.claims, CLUSTER)),
+                maker=_files_only(world, qemu_img) if qemu_img else world.disks,
                 room=Room(),
                 claims=claims,
                 guests=DepartedGuests(objects, world.records, world.hypervisor, world.processes),
@@ -74,3 +73,8 @@ class VolumesPart:
         store[key] = self.world.api.objects[store[key]["metadata"]["uid"]]
         status: dict[str, Any] = store[key]["status"]
         return status
+
+
+def _files_only(world: VmWorld, qemu_img: QemuImg) -> StorageByKind:
+    """What makes disks in directories with a qemu-img of the test's own."""
+    return StorageByKind(DiskFileMaker(qemu_img, world.claims, CLUSTER))

@@ -35,9 +35,9 @@ def stay(claim: Claim) -> Claim:
     return replace(claim, moving_to="")
 
 
-def hand_on(claim: Claim) -> Claim:
-    """The copy holds all that this volume did, and is the volume from now on; nobody has this one."""
-    return replace(claim, moved=True, holder=None)
+def hand_on(claim: Claim, pool: str) -> Claim:
+    """The copy in `pool` holds all that this one did, and is the volume from now on; nobody has this one."""
+    return replace(claim, moving_to=pool, moved=True, holder=None)
 
 
 def complete(claim: Claim, old: Claim) -> Claim:

@@ -87,7 +87,7 @@ def test_a_write_waits_for_an_osd_that_is_frozen(ceph: CephCluster) -> None:
     writing = subprocess.Popen(_qemu_io(ceph, "frozen", "write -P 0x77 0 4k"), stdout=subprocess.PIPE)
     time.sleep(2)
     was_waiting = writing.poll() is None
-    ceph.osds[0].thaw()
+    ceph.thaw_osd()
 
     assert was_waiting
     assert b"wrote 4096/4096" in writing.communicate(timeout=60)[0]

@@ -188,7 +188,7 @@ def test_a_pool_that_does_not_answer_is_given_up_and_asked_again(
             store.read(place)
         took_s = time.monotonic() - began
     finally:
-        ceph_cluster.osds[0].thaw()
+        ceph_cluster.thaw_osd()
 
     assert str(silent.value) == (
         "h1 does not reach pool fast. Said: no answer within 5 s. "

@@ -37,6 +37,7 @@ NEEDED = {
     ToPool.MOVED_ADMITS_NOBODY: other_pool.OLD_DATA,
     ToPool.PARTIAL_ADMITS_NOBODY: other_pool.OLD_DATA,
     ToPool.OLD_KEPT_UNTIL_MOVED: other_pool.OLD_DATA,
+    ToPool.ITS_HOST_ALONE_JUDGES: STUCK,
     ToPool.FENCE_COVERS_BOTH: other_pool.TWO_WRITE,
     Idle.WORK_TAKES_CLAIM: idle_volume.TWO_WRITE,
     Idle.UID_TELLS_WHOSE: idle_volume.HALF_WORK,

@@ -235,3 +235,10 @@ def test_a_host_tells_which_devices_it_has_who_has_them_and_what_is_wrong() -> N
         },
     ]
     assert Host.model_validate({"metadata": {"name": "h1"}, "spec": {}, "status": status}).status.devices
+
+
+def test_a_pool_in_ceph_that_takes_no_writes_is_reached_and_says_why() -> None:
+    pools = (PoolFacts("fast", 16 * _GIB, 0, degraded="1 osds down", full="an OSD is full"),)
+    found = derive_status(replace(_HEALTHY, pools=pools), _NOW)["pools"][0]
+    assert (found["state"], found["reason"], found["full"]) == ("Reachable", "Degraded", "an OSD is full")
+    assert found["available"] == "0"

@@ -199,3 +199,24 @@ def test_a_copy_that_another_passphrase_ended_is_told_as_that() -> None:
     error = plan_volume(seen(*wish, **there(copy=ended))).error
     assert isinstance(error, WaitingError)
     assert (error.reason, error.retry_after_s) == ("PassphraseWrong", 7.0)
+
+
+def test_of_a_pool_in_ceph_that_takes_no_writes_a_volume_says_so_and_serves() -> None:
+    plan = plan_volume(seen(**there(full="an OSD is full")))
+    assert plan.verdict is not None
+    assert (plan.verdict.reason, plan.verdict.serves, plan.again_s) == ("PoolFull", True, 30.0)
+    assert plan.verdict.message.startswith(
+        "Pool local takes no writes, since an OSD is full: what VMs write to data waits, and nothing is lost."
+    )
+    assert plan_volume(seen(**there())).verdict != plan.verdict
+
+
+def test_what_another_hosts_guest_has_is_left_to_that_host_whatever_is_wanted() -> None:
+    """The copy lies in a directory there: that none is seen here tells nothing."""
+    theirs = Claim(3, Holder("h2", 4), "uid-of-a-vm", "c1", moving_to="fast")
+    for pool in ("local", "fast"):
+        looked = seen({"pool": pool}, {"data": "Present"}, **there(claim=theirs), other=OtherPlace("fast"))
+        found = plan_volume(looked)
+        assert found.actions == ()
+        assert found.error is not None
+        assert found.error.reason == "Moving"

@@ -13,7 +13,7 @@ from quantix_cli import fetch
 from quantix_cli.amounts import SIZE
 from quantix_cli.beforehand import refuse_oversized
 from quantix_cli.commands import making
-from quantix_cli.destinations import refuse_unreached
+from quantix_cli.destinations import refuse_move
 from quantix_cli.ending import move_end, stalled_end
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.growing import is_granted, is_grown, what_it_waits_for
@@ -71,9 +71,9 @@ def move_command(_: str) -> click.Command:
     @making.NO_WAIT
     @write_options
     def command(invocation: Invocation, name: str, pool: str, no_wait: bool) -> None:
-        """Move the data of a volume to another pool of its host; a VM that has it runs on. Of one made for a
-        disk of a VM, the disk's pool in the VM is changed, which is what counts. To take it back, move it to
-        the pool that it is in.
+        """Move the data of a volume to another pool that its host reaches; a VM that has it runs on. Of one
+        made for a disk of a VM, the disk's pool in the VM is changed, which is what counts. To take it back,
+        move it to the pool that it is in.
         """
 
         async def act(session: Session) -> None:
@@ -139,7 +139,7 @@ async def _move(session: Session, name: Name, pool: str, *, wait: bool) -> None:
         session.terminal.note(f"{name} is in pool {pool} already.")
         return
     await fetch.refuse_missing(session, volume["metadata"]["namespace"], {"pool": pool})
-    await refuse_unreached(session, pool, look(volume, "status.host", ""))
+    await refuse_move(session, volume, look(asked.vm or {}, "status.assignment.host") or "", pool)
     if await _change(session, asked, pool=pool) is None:
         return
     if not before or look(volume, "status.data") != "Present":

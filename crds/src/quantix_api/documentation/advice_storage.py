@@ -99,9 +99,11 @@ _VOLUMES = {
 _POOLS = {
     "PoolNotFound": Advice("`qx pool list`.", "Correct the name, or set `default: true` on a pool."),
     "PoolFull": Advice(
-        f"{_POOL} `qx volume list` and `qx image list` show who has how much.",
-        "Delete what nobody needs, or enlarge the file system. `overcommitPercent` of the pool is how much "
-        "may be promised. Paused VMs resume by themselves.",
+        f"{_POOL} `qx volume list` and `qx image list` show who has how much. In Ceph: `ceph health detail`, "
+        "`ceph osd df`, `ceph osd pool get-quota`.",
+        "Delete what nobody needs, or enlarge the file system; in Ceph add OSDs, or raise the quota. "
+        "`overcommitPercent` of the pool is how much may be promised. Paused VMs resume by themselves, and "
+        "those in Ceph, which stand still, go on.",
     ),
     "FillsUp": Advice(
         f"{_POOL} `qx volume list` and `qx image list` show who has how much.",

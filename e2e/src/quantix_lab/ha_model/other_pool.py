@@ -28,6 +28,7 @@ class Rule(StrEnum):
     MOVED_ADMITS_NOBODY = "a restored API names the old pool, and the guest starts from there"
     PARTIAL_ADMITS_NOBODY = "the guest starts from a copy that was never whole"
     OLD_KEPT_UNTIL_MOVED = "the old data is gone while it still is the volume"
+    ITS_HOST_ALONE_JUDGES = "a host that has not the copy's directory says that there is no copy"
     FENCE_COVERS_BOTH = "a fence in the pool of spec leaves a QEMU that writes in the other"
 
 
@@ -85,6 +86,8 @@ class OtherPool:
     def steps(self, state: Move) -> Iterator[Step]:
         yield from _guest(state)
         yield from _copy(state)
+        if Rule.ITS_HOST_ALONE_JUDGES not in self.rules:
+            yield from _judged_by_another(state)
         yield from _switch(state, self.rules)
         yield from _starts(state, self.rules)
         if state.disturbances_left:
@@ -126,6 +129,12 @@ def _copy(state: Move) -> Iterator[Step]:
             )
         dropped = state._replace(new=New.NONE, equal=False)
         yield Step("hostd removes a copy that nobody writes to", dropped)
+
+
+def _judged_by_another(state: Move) -> Iterator[Step]:
+    """From Ceph into a directory: the old claim is in the reach of all, the copy in that of one."""
+    if state.old is Old.MOVING and state.new is New.PARTIAL:
+        yield Step("another host sees no copy in its own directory and stays", state._replace(old=Old.PLAIN))
 
 
 def _switch(state: Move, rules: frozenset[Rule]) -> Iterator[Step]:

@@ -3,6 +3,10 @@
 Used by `ceph_claims`, `pool_rbd` and the makers of disks through `CephClients`. Everything here blocks, for
 some seconds at most (the timeouts below): call it from a thread with a deadline (`patience`). They are this
 daemon's only: QEMU waits for as long as it takes. Options: docs.ceph.com, "Ceph Client Config Reference".
+
+Where a pool is full, clients hold their writes back, also those that remove. This daemon's are sent all the
+same (librados, `rados_set_osdmap_full_try`): what takes no more room is done, so that volumes are removed and
+claims change hands, and all else is refused at once.
 """
 
 from __future__ import annotations
@@ -17,7 +21,9 @@ from typing import Any
 from quantix_api.errors import QuantixError, TransientError
 from quantix_api.message_table_phrases import (
     CEPH_KEY_REFUSED,
+    CEPH_OSD_FULL,
     CEPH_POOL_MISSING,
+    CEPH_QUOTA_USED,
     CEPH_SHUT_OUT,
     CEPH_UNKNOWN,
     SILENT,
@@ -43,6 +49,9 @@ _OPTIONS = {
     "admin_socket": "",
     "auth_client_required": "cephx",
 }
+
+
+_FULL = {errno.ENOSPC: CEPH_OSD_FULL, errno.EDQUOT: CEPH_QUOTA_USED}
 
 
 @dataclass(frozen=True)
@@ -165,8 +174,8 @@ class CephClients:
 
     def _explained(self, pool: CephPool, error: Exception) -> TransientError:
         number = _number(error)
-        if number in (errno.ENOSPC, errno.EDQUOT):
-            return as_error(TransientError, "PoolFull", what=f"pool {pool.name}", said=_said(error))
+        if number in _FULL:
+            return as_error(TransientError, "PoolFull", pool=pool.name, full=_FULL[number])
         return as_error(
             TransientError, "PoolUnreachable", host=self.host, pool=pool.name, said=self._words(pool, error)
         )
@@ -189,6 +198,7 @@ def _open(access: CephAccess) -> _Client:
     try:
         cluster.connect()
         ioctx = cluster.open_ioctx(access.pool)
+        ioctx.set_osdmap_full_try()
     except BaseException:
         cluster.shutdown()
         raise

@@ -1,12 +1,14 @@
 """Keeps a running guest as it is at one moment, through libvirt: a part of `clients/libvirt.py`.
 
-The guest stands still while its memory goes to a file, while the copying of its disks begins, and while
+The guest stands still while its memory goes to a file, or the copying of its disks begins, and while
 whatever else is of that moment is kept; then it goes on, and QEMU copies each cluster before the guest writes
 over it. Where there are only disks to copy it need not stand still: QEMU begins all in one transaction. All
 of that is one call in a thread of its own, which a hostd that is told to end waits for; what one leaves that
 was killed is found by the next (`resume` and `thaw`). QEMU 7.2 dies where a guest goes on just when a job of
 its disks begins or ends (`qemu_mutex_unlock_impl: Operation not permitted`: the disk changes its thread
-then), so that is waited for. Source: libvirt 9.0, libvirt-domain.h, virDomainBackupBegin and
+then), so that is waited for. It also dies, or could write nonsense, where it copies disks once it has saved
+the memory: it has let go of them then until the guest goes on. So of a moment with memory it copies none.
+Source: libvirt 9.0, libvirt-domain.h, virDomainBackupBegin and
 virDomainSnapshotCreateXML; formatbackup.html, formatsnapshot.html.
 """
 
@@ -23,7 +25,7 @@ from xml.etree import ElementTree
 import libvirt
 import structlog
 
-from quantix_api.errors import PermanentError
+from quantix_api.errors import InvariantError, PermanentError
 from quantix_api.message_table_phrases import UNQUIESCED
 from quantix_api.messages import as_error
 from quantix_hostd.clients.libvirt_calls import close_quietly, lookup, translated
@@ -138,8 +140,9 @@ def _take_of(domain: Any, moment: Moment, keep: Callable[[], None]) -> MomentTak
 
 
 def _keep(domain: Any, moment: Moment, keep: Callable[[], None]) -> None:
+    if moment.memory and moment.disks:
+        raise InvariantError("InternalError", "QEMU copies no disks of a guest whose memory it saves.")
     if moment.memory:
-        # before the disks: libvirt takes no snapshot while it copies disks
         domain.snapshotCreateXML(_memory_xml(domain, moment.memory), _MEMORY)
     if moment.disks:
         xml = _backup_xml(_devices(domain), moment.disks)

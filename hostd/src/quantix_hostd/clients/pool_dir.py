@@ -45,10 +45,13 @@ class PoolPlaceError(TransientError):
 
 @dataclass(frozen=True)
 class Space:
-    """Bytes of the file system that the pool lies on."""
+    """Bytes of the file system that the pool lies on, or that Ceph gives it. `full`: why no write is taken
+    there, "" while they are; a file system says that by its figures.
+    """
 
     capacity_bytes: int
     available_bytes: int
+    full: str = ""
 
 
 @dataclass(frozen=True)

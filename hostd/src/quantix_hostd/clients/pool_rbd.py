@@ -32,16 +32,19 @@ from quantix_hostd.claims import CephPool, VolumePlace
 from quantix_hostd.clients.ceph import CephAccess, CephClients
 from quantix_hostd.clients.ceph_claims import claim_object
 from quantix_hostd.clients.ceph_library import rados, rbd
+from quantix_hostd.clients.ceph_room import room_of, why_full
 from quantix_hostd.clients.ceph_state import state_object
 from quantix_hostd.clients.pool_dir import PoolDir, Space, checked_handle
 from quantix_hostd.clients.rbd_calls import (
     asked,
     has_object,
     is_kept_by_snapshots,
+    make_trash,
     mark_owner,
     remove_image,
     remove_object,
     size_of,
+    written_bytes,
 )
 from quantix_hostd.facts.disk_file import DiskFile
 
@@ -49,6 +52,7 @@ BASE = "base"
 _IMAGE, _DRAFT, _GONE, _MEMORY = "image.", "new.", "gone.", "memory."
 _MARK, _MARK_KEY = "quantix.pool", "pool"
 _RECEIVED = "quantix.received."
+_DETAIL = {"detail": "detail"}
 # ten years: an entry that ends lets a write in that waits behind it
 _FOR_GOOD_S = 315_360_000.0
 # what is missing of these makes the pool less safe than it should be (docs.ceph.com, "Health checks")
@@ -90,6 +94,19 @@ class PoolRbd:
             size_bytes = size_of(ioctx, handle)
         return None if size_bytes is None else DiskFile(size_bytes)
 
+    def stored_bytes(self, handle: str) -> int:
+        """About what the volume takes, with what it has of an image."""
+        with self.ceph.opened(self.key) as ioctx:
+            return written_bytes(ioctx, handle, with_parent=True)
+
+    def drafted_bytes(self, handle: str) -> int:
+        """About what this host has written of a volume or image that it is making; 0 for nothing."""
+        with self.ceph.opened(self.key) as ioctx:
+            try:
+                return written_bytes(ioctx, self.draft(handle), with_parent=False)
+            except rbd().ImageNotFound:
+                return 0
+
     def handles(self) -> list[str]:
         """The handles of all that may be volumes."""
         with self.ceph.opened(self.key) as ioctx:
@@ -105,8 +122,7 @@ class PoolRbd:
             if there:
                 left_as = self._left_as(ioctx, handle)
                 remove_image(ioctx, self.draft(handle))
-                # at once it is no volume any more, however long its data takes
-                rbd().RBD().rename(ioctx, handle, left_as)
+                self._set_aside(ioctx, handle, left_as)
             remove_image(ioctx, self.draft(handle))
             for name in (state_object(handle), claim_object(handle)):
                 there |= remove_object(ioctx, name)
@@ -221,13 +237,15 @@ class PoolRbd:
 
     def space(self) -> Space:
         """All zero while no manager of the cluster tells it."""
-        access = self.ceph.access(self.key)
         with self.ceph.monitored(self.key) as cluster:
-            told = asked(cluster, "df")
-        of_pools = {pool["name"]: pool["stats"] for pool in told.get("pools", [])}
-        stats = of_pools.get(access.pool if access else "", {})
-        free = int(stats.get("max_avail", 0))
-        return Space(int(stats.get("stored", 0)) + free, free)
+            df, pools = asked(cluster, "df", **_DETAIL), asked(cluster, "osd pool ls", **_DETAIL)
+        return room_of(self.known_access().pool, df, pools)
+
+    def full(self) -> str:
+        """Why Ceph takes no write in the pool, "" while it does."""
+        with self.ceph.monitored(self.key) as cluster:
+            pools = asked(cluster, "osd pool ls", **_DETAIL)
+        return why_full(self.known_access().pool, pools)
 
     def health(self) -> str:
         """What makes the cluster less safe than it should be, "" for nothing."""
@@ -239,6 +257,7 @@ class PoolRbd:
     def mark(self, cluster_uid: str) -> None:
         """Make the pool this cluster's. Raises TransientError (PoolUnreachable) where it is another's."""
         with self.ceph.opened(self.key) as ioctx:
+            make_trash(ioctx)
             with rados().WriteOpCtx() as operation:
                 operation.new(rados().LIBRADOS_CREATE_EXCLUSIVE)
                 mark = json.dumps({"clusterUID": cluster_uid, "leaderBeat": 0, "term": 0}, sort_keys=True)
@@ -259,6 +278,17 @@ class PoolRbd:
         """An RBD image, to be changed by this host."""
         with self.ceph.opened(self.key) as ioctx, rbd().Image(ioctx, name) as image:
             yield image
+
+    def _set_aside(self, ioctx: Any, handle: str, left_as: str) -> None:
+        """Let it be no volume any more at once, however long its data takes. A name takes room: where there
+        is none, what nothing needs is removed as it stands.
+        """
+        try:
+            rbd().RBD().rename(ioctx, handle, left_as)
+        except (rbd().NoSpace, rbd().DiskQuotaExceeded):
+            if left_as != self.draft(handle):
+                raise
+            remove_image(ioctx, handle)
 
     def _left_as(self, ioctx: Any, handle: str) -> str:
         """What its image is called from now on: another name each time where snapshots need it. Nothing is

@@ -4,6 +4,7 @@ translates what these raise.
 
 from __future__ import annotations
 
+import errno
 import json
 from typing import Any
 
@@ -15,7 +16,22 @@ SNAPSHOT = "snap."
 """How the names of RBD snapshots begin that are snapshots of volumes."""
 # RBD_SNAP_NAMESPACE_TYPE_TRASH (librbd.h): of a snapshot that was removed, and has clones
 _TRASH = 2
+# RBD_TRASH (rbd_types.h)
+_TRASH_OBJECT = "rbd_trash"
 _OWNER, _CLUSTER = "quantix.owner", "quantix.cluster"
+
+
+def make_trash(ioctx: Any) -> None:
+    """See that there is the object by way of which librbd removes images: where there is no room for it, it
+    removes none (librbd 16.2 says that there is no such image).
+    """
+    if has_object(ioctx, _TRASH_OBJECT):
+        return
+    try:
+        ioctx.write_full(_TRASH_OBJECT, b"")
+    except rados().OSError as full:
+        if full.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
 
 
 def mark_owner(image: Any, owner_uid: str, cluster_uid: str) -> None:
@@ -31,6 +47,19 @@ def size_of(ioctx: Any, name: str) -> int | None:
             return int(image.size())
     except rbd().ImageNotFound:
         return None
+
+
+def written_bytes(ioctx: Any, name: str, *, with_parent: bool) -> int:
+    """In whole objects, which the object map tells without a look at each (librbd, `rbd_diff_iterate2`)."""
+    lengths: list[int] = []
+
+    def note(_offset: int, length: int, exists: bool) -> None:
+        if exists:
+            lengths.append(length)
+
+    with rbd().Image(ioctx, name, read_only=True) as image:
+        image.diff_iterate(0, image.size(), None, note, include_parent=with_parent, whole_object=True)
+    return sum(lengths)
 
 
 def has_object(ioctx: Any, name: str) -> bool:
@@ -77,11 +106,10 @@ def remove_object(ioctx: Any, name: str) -> bool:
     return True
 
 
-def asked(cluster: Any, prefix: str, **fields: object) -> dict[str, Any]:
-    """The answer of the monitors. Raises what librados does."""
+def asked(cluster: Any, prefix: str, **fields: object) -> Any:
+    """The answer of the monitors, as JSON has it. Raises what librados does."""
     command = {"prefix": prefix, "format": "json", **fields}
     code, answer, said = cluster.mon_command(json.dumps(command), b"")
     if code:
         raise rados().make_ex(code, said or prefix)
-    told: dict[str, Any] = json.loads(answer or b"{}")
-    return told
+    return json.loads(answer or b"{}")

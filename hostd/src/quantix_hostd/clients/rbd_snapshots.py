@@ -54,8 +54,10 @@ def has_snapshot(pool: PoolRbd, handle: str, uid: str) -> bool:
 
 def image_at(pool: PoolRbd, place: VolumePlace) -> RbdImage:
     """What QEMU's tools read a disk in Ceph from: a volume, or what a snapshot keeps of one. Raises
-    TransientError (DataMissing).
+    TransientError (DataMissing; PoolFull, since they open nothing in a pool that is full, and would wait).
     """
+    if full := pool.full():
+        raise as_error(TransientError, "PoolFull", pool=pool.name, full=full)
     if not isinstance(place, SnapshotPlace):
         return RbdImage(pool.known_access(), place.handle)
     image = snapshot_image(pool, place.handle, place.uid)

@@ -39,15 +39,15 @@ def configure_disks(spec: DomainSpec) -> list[Element]:
     return [_disk(disk, units) for disk in spec.disks] + [_cdrom(cdrom) for cdrom in spec.cdroms]
 
 
-def configure_copy(path: str, secret_uuid: str) -> Element:
-    """The file that a running disk is copied into: it stands alone, and its chain is closed. `secret_uuid` as
-    that of the disk.
+def configure_copy(path: str, secret_uuid: str, ceph: CephSource | None) -> Element:
+    """What a running disk is copied into, a file or an image in Ceph: it stands alone, and its chain is
+    closed. `secret_uuid` as that of the disk.
     """
     return element(
         "disk",
-        {"type": "file"},
-        element("driver", {"type": "qcow2"}),
-        _source(path, secret_uuid),
+        {"type": "network" if ceph else "file"},
+        element("driver", {"type": "raw" if ceph else "qcow2"}),
+        _ceph_source(ceph) if ceph else _source(path, secret_uuid),
         element("backingStore"),
     )
 

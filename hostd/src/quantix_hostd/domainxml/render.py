@@ -20,6 +20,7 @@ from quantix_hostd.domainxml import (
     nics,
     pcie,
 )
+from quantix_hostd.domainxml.ceph import CephSource
 from quantix_hostd.domainxml.element import Element, element, serialize
 from quantix_hostd.domainxml.spec import DomainSpec
 
@@ -88,6 +89,8 @@ def render_device(spec: DomainSpec, name: str) -> str:
     raise LookupError(name)
 
 
-def render_copy(path: str, secret_uuid: str = "") -> str:
-    """The file at `path` as what a running disk is copied into; `secret_uuid` as that of the disk."""
-    return serialize(disks.configure_copy(path, secret_uuid))
+def render_copy(path: str, secret_uuid: str = "", ceph: CephSource | None = None) -> str:
+    """The file at `path`, or what is there in Ceph, as what a running disk is copied into; `secret_uuid` as
+    that of the disk.
+    """
+    return serialize(disks.configure_copy(path, secret_uuid, ceph))

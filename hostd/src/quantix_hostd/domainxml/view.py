@@ -164,8 +164,7 @@ def _devices(domain: Element) -> tuple[dict[str, Fields], tuple[str, ...]]:
             unrendered.append(f"{node.tag} {alias.get('name') if alias is not None else ''}".strip())
             continue
         device = _extract(node, DEVICE_FIELDS.get(node.tag, {}))
-        if node.find("source[@protocol='rbd']") is not None:
-            device["path"] = _path_in_ceph(node)
+        device |= _paths_in_ceph(node)
         if node.tag == "disk" and "path" not in device:
             # an empty drive has no format, but the live XML names one
             device.pop("format", None)
@@ -173,10 +172,18 @@ def _devices(domain: Element) -> tuple[dict[str, Fields], tuple[str, ...]]:
     return devices, tuple(unrendered)
 
 
-def _path_in_ceph(disk: Element) -> str:
-    """What people call it: by its StoragePool, whatever Ceph calls that."""
-    pool = ceph_secret_pool(_value(disk, ".//auth/secret@usage"))
-    return f"{pool}/{_value(disk, 'source@name').rpartition('/')[2]}"
+def _paths_in_ceph(disk: Element) -> dict[str, str]:
+    """Where the disk is, and where its copy, by what people call it: the StoragePool, whatever Ceph calls
+    that.
+    """
+    ends = (("path", "source"), ("copy", "mirror/source"))
+    found = ((field, disk.find(f"{where}[@protocol='rbd']")) for field, where in ends)
+    return {field: _path_in_ceph(source) for field, source in found if source is not None}
+
+
+def _path_in_ceph(source: Element) -> str:
+    pool = ceph_secret_pool(_value(source, "auth/secret@usage"))
+    return f"{pool}/{source.get('name', '').rpartition('/')[2]}"
 
 
 def _host_devices(domain: Element) -> dict[str, str]:

@@ -25,8 +25,8 @@ class CopiedDisk:
 @dataclass(frozen=True)
 class Moment:
     """`memory`: the file that the guest's memory goes to, "" for none. `disks`: what is copied from that
-    moment on, while the guest goes on. `still`: whether the guest has to stand still, since not only those
-    disks are of the moment, which QEMU takes as one by itself.
+    moment on, while the guest goes on; none of one whose memory is kept. `still`: whether the guest has to
+    stand still, since not only those disks are of the moment, which QEMU takes as one by itself.
     """
 
     quiesce: Quiesce = "Auto"

@@ -15,8 +15,8 @@ from quantix_hostd.facts.orphans import OrphanGuest, OrphanVolume
 @dataclass(frozen=True)
 class PoolFacts:
     """A pool as this host sees it; `problem` is "" when it can be used, `reason` the one that the pool
-    is to give where its place is what is wrong. `degraded`: why it is less safe than it should be.
-    Without a capacity nobody tells it.
+    is to give where its place is what is wrong. `degraded`: why it is less safe than it should be, `full`:
+    why Ceph takes no writes there. Without a capacity nobody tells it.
     """
 
     name: str
@@ -25,6 +25,7 @@ class PoolFacts:
     problem: str = ""
     reason: str = ""
     degraded: str = ""
+    full: str = ""
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def _problem(pool: str, problem: QuantixError) -> PoolFacts:
 def _facts(pool: Pool) -> PoolFacts:
     """Blocks; raises OSError and TransientError."""
     space = pool.space()
-    known = PoolFacts(pool.name, space.capacity_bytes, space.available_bytes)
+    known = PoolFacts(pool.name, space.capacity_bytes, space.available_bytes, full=space.full)
     degraded = pool.health() if isinstance(pool, PoolRbd) else ""
     return replace(known, degraded=degraded)
 

@@ -179,6 +179,8 @@ def _pool(pool: PoolFacts) -> Mapping[str, Any]:
     told: dict[str, Any] = {"name": pool.name, "state": "Reachable"}
     if pool.degraded:
         told |= {"reason": "Degraded", "message": pool.degraded[:512]}
+    if pool.full:
+        told["full"] = pool.full
     if pool.capacity_bytes:
         told["capacity"] = _rounded(pool.capacity_bytes, pool.capacity_bytes)
         told["available"] = _rounded(pool.available_bytes, pool.capacity_bytes)

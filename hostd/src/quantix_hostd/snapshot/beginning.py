@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from functools import partial
 
 from quantix_api import VirtualMachineSnapshot
 from quantix_api.errors import TransientError, WaitingError
@@ -67,14 +66,8 @@ class Beginning:
         """Raises WaitingError (PoolFull): it is begun once there is room."""
         with ExitStack() as shares:
             for disk, seen, pool in begun.disks():
-                if not isinstance(pool, PoolDir):
-                    continue
-                assert seen.place is not None
-                measure = partial(stored_bytes if begun.kept.live else own_bytes, seen.place)
-                wanted, share = (
-                    await asyncio.to_thread(measure),
-                    shares.enter_context(self.share(pool, disk)),
-                )
+                wanted = await asyncio.to_thread(_copied_bytes, begun, seen, pool)
+                share = shares.enter_context(self.share(pool, disk))
                 try:
                     await self.tools.room.promise(share, wanted)
                 except TransientError as full:
@@ -90,22 +83,39 @@ class Beginning:
         """What the copy of a disk takes of its pool, while it is made."""
         return self.tools.room.share(pool, None, int(disk.size_bytes * _TABLES_FACTOR), WHAT)
 
-    def keep_state(self, begun: Begun) -> None:
-        """Keep what firmware and TPM remember, beside the VM's first disk, whether that is kept or not.
-        Blocks.
+    def keep_state(self, begun: Begun) -> bytes | None:
+        """Keep what firmware and TPM remember, and return it. Blocks."""
+        content = self.state(begun)
+        if content is not None:
+            self.tools.storage.keep_state(begun.home, begun.kept.uid, content)
+        return content
+
+    def state(self, begun: Begun) -> bytes | None:
+        """What firmware and TPM remember now; most VMs have nothing of that. It lies beside the first disk,
+        whether that is kept or not. Blocks.
         """
         vm = begun.seen.vm
         assert vm is not None
         if not keeps_state(vm):
-            return
+            return None
         record = self.tools.vms.records.load(vm.metadata.uid)
         first = vm.status.resolved.disks[0].volume_uid if vm.status.resolved else ""
         places = (*record.places, *(disk.place for disk in begun.seen.disks if disk.place is not None))
         place = next((place for place in places if place.handle == first), None)
         if place is None:
-            return
+            return None
         if begun.kept.live:
             resolved = vm.status.resolved
             uuid = (resolved.uuid if resolved else None) or vm.metadata.uid
             self.tools.states.save(Owned(vm.metadata.uid, uuid, place, record.epoch))
-        self.tools.storage.keep_state(begun.home, begun.kept.uid, place)
+        return self.tools.storage.states.read(place)
+
+
+def _copied_bytes(begun: Begun, seen: DiskSeen, pool: Pool) -> int:
+    """What is written at once to keep the disk; in Ceph nothing, only what is written later takes room. But a
+    guest whose writes wait for room there does not stand still.
+    """
+    if not isinstance(pool, PoolDir):
+        return 0
+    assert seen.place is not None
+    return (stored_bytes if begun.kept.live else own_bytes)(seen.place)

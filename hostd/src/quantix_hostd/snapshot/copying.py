@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable
 _LOOK_S = 1.0
 
 
-async def to_the_end(call: Callable[[Callable[[], bool]], None], look: Callable[[], Awaitable[None]]) -> None:
+async def to_the_end(
+    call: Callable[[Callable[[], bool]], object], look: Callable[[], Awaitable[None]]
+) -> None:
     """Run `call`, which asks whether it is to go on. It ends before this does, and soon once this is
     cancelled or `look` raises; that is called right away and every second.
     """

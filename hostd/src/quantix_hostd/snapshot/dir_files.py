@@ -45,11 +45,13 @@ def begin_set(pool: PoolDir, name: str) -> Path:
     return draft
 
 
-def copy_disk(pool: PoolDir, source: VolumePlace, name: str, goes_on: Callable[[], bool]) -> None:
-    """Make the set of a disk that nobody writes to, as that is, unless `goes_on` says no."""
+def copy_disk(pool: PoolDir, source: VolumePlace, name: str, goes_on: Callable[[], bool]) -> bool:
+    """Make the set of a disk that nobody writes to, as that is; False where `goes_on` said no."""
     data = begin_set(pool, name) / "data"
-    if copy_file(source.directory, (source.folder, source.handle, "data"), data, goes_on):
-        hand_to_qemu(data, pool)
+    if not copy_file(source.directory, (source.folder, source.handle, "data"), data, goes_on):
+        return False
+    hand_to_qemu(data, pool)
+    return True
 
 
 def publish_set(pool: PoolDir, name: str) -> None:

@@ -54,12 +54,12 @@ class SnapshotStorage:
 
     def keep_idle(
         self, pool: Pool, volume: VolumePlace, uid: str, disk: str, goes_on: Callable[[], bool]
-    ) -> None:
-        """Keep a disk that nobody writes to, unless `goes_on` says no."""
+    ) -> bool:
+        """Keep a disk that nobody writes to; False where `goes_on` said no."""
         if isinstance(pool, PoolDir):
-            files.copy_disk(pool, volume, set_of_disk(uid, disk), goes_on)
-        else:
-            self.keep_in_ceph(pool, volume, uid)
+            return files.copy_disk(pool, volume, set_of_disk(uid, disk), goes_on)
+        self.keep_in_ceph(pool, volume, uid)
+        return True
 
     def keep_in_ceph(self, pool: PoolRbd, volume: VolumePlace, uid: str) -> None:
         """Keep a disk in Ceph, whoever writes to it."""
@@ -79,12 +79,10 @@ class SnapshotStorage:
             return files.draft_of(pool, uid) / files.MEMORY
         return self.layout.data / "snapshots" / f"{uid}.{files.MEMORY}"
 
-    def keep_state(self, pool: Pool, uid: str, volume: VolumePlace) -> None:
-        """Keep what lies beside the VM's first disk; most VMs have nothing there."""
-        content = self.states.read(volume)
-        if content is not None:
-            handle = pool.volume_draft_name(uid) if isinstance(pool, PoolDir) else uid
-            self.states.write(SnapshotPlace(pool.key, handle, uid), content)
+    def keep_state(self, pool: Pool, uid: str, content: bytes) -> None:
+        """Keep what firmware and TPM remember."""
+        handle = pool.volume_draft_name(uid) if isinstance(pool, PoolDir) else uid
+        self.states.write(SnapshotPlace(pool.key, handle, uid), content)
 
     def state(self, pool: Pool, uid: str) -> bytes | None:
         """What `keep_state` kept."""

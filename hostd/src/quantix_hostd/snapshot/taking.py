@@ -19,7 +19,13 @@ import structlog
 
 from quantix_api import VirtualMachineSnapshot
 from quantix_api.errors import InvariantError, TransientError, WaitingError
-from quantix_api.message_table_phrases import SNAPSHOT_GUEST_ENDED, SNAPSHOT_UNKNOWN, SNAPSHOT_UNTOLD
+from quantix_api.message_table_phrases import (
+    SNAPSHOT_GUEST_ENDED,
+    SNAPSHOT_STATE_CHANGED,
+    SNAPSHOT_TOO_LARGE,
+    SNAPSHOT_UNKNOWN,
+    SNAPSHOT_UNTOLD,
+)
 from quantix_api.messages import as_error, as_wait
 from quantix_api.times import render_time
 from quantix_hostd.claims import pools_in_ceph
@@ -38,10 +44,11 @@ from quantix_hostd.snapshot.undoing import try_thaw
 from quantix_hostd.transfer.room import Share
 from quantix_hostd.transfer.transfers import Transfer, Transfers
 from quantix_hostd.virtualmachine.apply_passphrases import unlocked
-from quantix_hostd.virtualmachine.firmware import keeps_state
 from quantix_hostd.virtualmachine.vm_ref import VmRef
 from quantix_hostd.volume.recipe import Origin
 
+STILL_S = 60.0
+"""How long a guest whose memory is kept may stand still, beside that, until its disks are copied."""
 _LOOK_S = 1.0
 _NO_SPACE = "No space left"
 _PASSING = frozenset({"LibvirtDown", "QEMUHangs"})
@@ -49,10 +56,9 @@ _PASSING = frozenset({"LibvirtDown", "QEMUHangs"})
 log = structlog.get_logger(__name__)
 
 
-def _needs_stillness(begun: Begun) -> bool:
+def _needs_stillness(kept: Kept) -> bool:
     """Whether more is of the moment than the disks that QEMU copies."""
-    vm, kept = begun.seen.vm, begun.kept
-    return kept.memory or any(disk.in_ceph for disk in kept.disks) or (vm is not None and keeps_state(vm))
+    return kept.memory or any(disk.in_ceph for disk in kept.disks)
 
 
 async def _reach(share: Share, measure: Callable[[], int]) -> None:
@@ -116,9 +122,11 @@ class Taking:
             begun = await self._beginning.checked(snapshot, kept)
             await self._beginning.check_room(begun)
             await asyncio.to_thread(tools.storage.begin_rest, begun.home, kept.uid)
-            copied = await self._blanks(begun)
+            # QEMU copies nothing of a guest whose memory is kept (docs/adr/0050)
+            copied = () if kept.memory else await self._blanks(begun)
+            state = await asyncio.to_thread(self._beginning.state, begun)
             memory = str(tools.storage.memory_file(begun.home, kept.uid)) if kept.memory else ""
-            moment = Moment(snapshot.spec.quiesce, copied, memory, still=_needs_stillness(begun))
+            moment = Moment(snapshot.spec.quiesce, copied, memory, still=_needs_stillness(kept))
             at = datetime.now(UTC)
             ref, encrypted = (
                 VmRef(kept.vm_uid, begun.seen.vm),
@@ -127,7 +135,7 @@ class Taking:
             places = tuple(disk.place for disk in begun.seen.disks if disk.place is not None)
             async with unlocked(tools.vms, ref, encrypted, pools_in_ceph(places)):
                 taking = tools.vms.hypervisor.take_moment(
-                    domain_name(kept.vm_uid), moment, partial(self._keep_rest, begun)
+                    domain_name(kept.vm_uid), moment, partial(self._keep_rest, begun, state)
                 )
                 taken = await _until_it_goes_on(taking)
         log.info("moment of a guest kept", uid=kept.uid, vm=kept.vm_uid, quiesced=taken.quiesced)
@@ -157,21 +165,27 @@ class Taking:
             raise as_wait("DiskMissing", AGAIN_S, unmade=disk.name, name=begun.kept.vm)
         return await self._tools.passphrases.of(volume)
 
-    def _keep_rest(self, begun: Begun) -> None:
-        """While the guest stands still: what QEMU does not copy. Blocks."""
-        storage, kept = self._tools.storage, begun.kept
-        for _, seen, pool in begun.disks():
+    def _keep_rest(self, begun: Begun, state: bytes | None) -> None:
+        """What QEMU does not copy; `state`: of firmware and TPM, right before the moment. Blocks."""
+        storage, kept, clock = self._tools.storage, begun.kept, self._tools.clock
+        until_s = clock.monotonic() + STILL_S
+        for disk, seen, pool in begun.disks():
+            assert seen.place is not None
             if isinstance(pool, PoolRbd):
-                assert seen.place is not None
                 storage.keep_in_ceph(pool, seen.place, kept.uid)
-        self._beginning.keep_state(begun)
+            elif kept.memory and not storage.keep_idle(
+                pool, seen.place, kept.uid, disk.name, lambda: clock.monotonic() < until_s
+            ):
+                raise TransientError("InternalError", SNAPSHOT_TOO_LARGE)
+        if self._beginning.keep_state(begun) != state and not _needs_stillness(kept):
+            raise TransientError("InternalError", SNAPSHOT_STATE_CHANGED)
 
     async def _copy(self, kept: Kept, transfer: Transfer[None]) -> None:
         """Until QEMU has copied all; then it is whole. Raises TransientError (PoolFull, SnapshotInterrupted,
         SnapshotFailed).
         """
         pools, storage = await self._beginning.pools(kept), self._tools.storage
-        local = [disk for disk in kept.disks if not disk.in_ceph]
+        local = [] if kept.memory else [disk for disk in kept.disks if not disk.in_ceph]
         with ExitStack() as shares:
             taken = {
                 disk.name: shares.enter_context(self._beginning.share(pools[disk.pool], disk))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from quantix_api.errors import TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.clients.pool import Pool
+from quantix_hostd.clients.pool_rbd import PoolRbd
 
 _STEP_BYTES = 64 << 20
 _KEEP_FREE_PERCENT = 5
@@ -40,11 +41,12 @@ class Share:
         return max(0, self.promised_bytes - self.written_bytes)
 
     async def reach(self, size_bytes: int) -> None:
-        """Called before the file becomes `size_bytes` long; looks at the pool once for each 64 MiB.
+        """Called before the file becomes `size_bytes` long; looks at the pool once for each 64 MiB, at one in
+        Ceph each time: what is written there while it is full waits for ever, and says nothing.
 
         Raises TransientError (PoolFull), and OSError.
         """
-        if size_bytes <= self._looked_up_to_bytes:
+        if size_bytes <= self._looked_up_to_bytes and not isinstance(self.pool, PoolRbd):
             return
         following = size_bytes + _STEP_BYTES
         wanted = min(following, self.limit_bytes) if self.length_bytes is None else self.length_bytes
@@ -81,6 +83,8 @@ class Room:
             others = (other for other in self._shares if other is not share)
             taken = sum(other.outstanding_bytes for other in others if other.pool.key == share.pool.key)
             space = await asyncio.to_thread(share.pool.space)
+            if space.full:
+                raise as_error(TransientError, "PoolFull", pool=share.pool.name, full=space.full)
             free = space.available_bytes - space.capacity_bytes * _KEEP_FREE_PERCENT // 100
             # without a capacity nobody tells it: then the pool itself refuses what it has no room for
             if space.capacity_bytes and taken + size_bytes - share.written_bytes > free:

@@ -37,7 +37,7 @@ async def _make_copy(tools: VmTools, ref: VmRef, action: do.MakeCopy) -> None:
 
 
 async def _copy_disk(tools: VmTools, ref: VmRef, action: do.CopyDisk) -> None:
-    async with unlocked(tools, ref, action.encrypted, ()):
+    async with unlocked(tools, ref, action.encrypted, action.pools):
         await tools.hypervisor.copy_disk(ref.domain, action.target, action.xml, tools.moves.bytes_per_second)
 
 
@@ -52,7 +52,7 @@ async def _drop_copy(tools: VmTools, ref: VmRef, action: do.DropCopy) -> None:
 async def _hand_on(tools: VmTools, ref: VmRef, action: do.HandOn) -> None:
     claim = await _held(tools, ref, action.source, action.epoch)
     copy = await _held(tools, ref, action.target, action.epoch)
-    await _change(tools, action.source, claim, moves.hand_on(claim))
+    await _change(tools, action.source, claim, moves.hand_on(claim, action.pool))
     await _change(tools, action.target, copy, moves.complete(copy, claim))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from quantix_api.errors import QuantixError, WaitingError
 from quantix_api.messages import as_wait
 from quantix_hostd.claims import Claim, VolumePlace
+from quantix_hostd.domainxml.ceph import CephSource
 from quantix_hostd.facts.copies import CopyProgress, OtherCopies
 from quantix_hostd.transfer.turns import DISK_COPIES
 
@@ -19,12 +20,14 @@ class DiskMove:
     """`source` is where the volume is by its claims, in `source_pool`; `target` where it goes, None while
     `pool` cannot be looked at. `problem` is why, or why the pool of a disk that is copied cannot, or what
     keeps the passphrase of a copy from being read.
-    `path` is the file that QEMU has, `copy_path` that of a copy under way, "" for none. `wanted`: spec wants
+    `target_ceph`: how QEMU gets there, None where it is a directory.
+    `path` is what QEMU has open, `copy_path` that of a copy under way, "" for none. `wanted`: spec wants
     it in `pool`, which has promised room; else what lies there goes. `refusal`: why it may not go where spec
     wants it. `grows`: the volume is to become larger first. `encrypted`: the copy is to open with the
     passphrase of the volume.
 
-    `free_bytes` may be taken of the pool, `stored_bytes` is about what a copy takes. `others`: the copies
+    `free_bytes` may be taken of the pool, None where nobody tells it; `stored_bytes` is about what a copy
+    takes. `others`: the copies
     that are made for running guests beside it, or before. `still_s`: how long its own has come no further.
     """
 
@@ -39,6 +42,7 @@ class DiskMove:
     path: str
     pool: str = ""
     target: VolumePlace | None = None
+    target_ceph: CephSource | None = None
     wanted: bool = False
     claim: Claim | None = None
     target_claim: Claim | None = None
@@ -46,7 +50,7 @@ class DiskMove:
     copy_path: str = ""
     ready: bool = False
     progress: CopyProgress | None = None
-    free_bytes: int = 0
+    free_bytes: int | None = 0
     stored_bytes: int = 0
     others: OtherCopies = OtherCopies()  # noqa: RUF009 - it is frozen
     still_s: float = 0.0
@@ -58,6 +62,10 @@ class DiskMove:
     @property
     def copying(self) -> bool:
         return self.target is not None and self.copy_path == self.target.shown
+
+    def lacks_room(self, wanted_bytes: int) -> bool:
+        """Whether its pool is known to have less left."""
+        return self.free_bytes is not None and self.free_bytes < wanted_bytes
 
     @property
     def adrift(self) -> bool:

@@ -111,7 +111,7 @@ def _plan_beginning(
     given_up = _obstacle(observed, leaving, why)
     if given_up is not None:
         return _stays(observed, record, replace(kept, since_s=0.0), *given_up)
-    if not leaving.prepared or observed.kept_still:
+    if not leaving.prepared or observed.kept_still or _is_between_pools(observed):
         return None
     encrypted = tuple(
         (volume.place, volume.volume)
@@ -123,6 +123,15 @@ def _plan_beginning(
     may_switch = kept.post_copy == "Possible"
     send = SendGuest(leaving.migration, leaving.target, observed.epoch + 1, local, encrypted, may_switch)
     return with_record(observed, replace(record, leaving=kept), send, requeue_after_s=_LOOK_S)
+
+
+def _is_between_pools(observed: Observed) -> bool:
+    """Whether something of a disk lies, or is about to lie, in a second pool, which this host alone clears
+    up. What is in Ceph goes on being of the host that acts on it.
+    """
+    local = (found.claim for found in observed.claims if found.place.is_local)
+    begun = (move.wanted or move.copying or move.switched or move.target_there for move in observed.moves)
+    return any(begun) or any(claim is not None and claim.moved_from for claim in local)
 
 
 def _obstacle(observed: Observed, leaving: Leaving, why: StopReason | None) -> tuple[str, str] | None:

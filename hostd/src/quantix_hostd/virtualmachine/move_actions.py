@@ -46,11 +46,12 @@ class MakeCopy:
 
 @dataclass(frozen=True)
 class CopyDisk:
-    """`encrypted`: the volumes whose passphrases QEMU needs for it."""
+    """`encrypted`: the volumes whose passphrases QEMU needs for it; `pools`: those in Ceph whose keys."""
 
     target: str
     xml: str
     encrypted: tuple[str, ...] = ()
+    pools: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,11 @@ class DropCopy:
 
 @dataclass(frozen=True)
 class HandOn:
-    """Write down that the copy is the volume now."""
+    """Write down that the copy, in `pool`, is the volume now."""
 
     source: VolumePlace
     target: VolumePlace
+    pool: str
     epoch: int
 
 

@@ -19,7 +19,7 @@ from quantix_api.errors import QuantixError, WaitingError
 from quantix_api.message_table_phrases import COPY_ENDED, COPY_STOOD_STILL
 from quantix_api.messages import as_wait
 from quantix_api.times import render_epoch_time
-from quantix_hostd.claims import Claim, VolumePlace
+from quantix_hostd.claims import Claim, VolumePlace, pools_in_ceph
 from quantix_hostd.domainxml.render import render_copy
 from quantix_hostd.facts.copies import OtherCopies
 from quantix_hostd.facts.domain import DomainState
@@ -150,7 +150,7 @@ def _drop(observed: Observed, record: Record) -> tuple[Action, ...]:
 def _advance(observed: Observed, record: Record, move: DiskMove) -> MovePlan:
     tried = record.move if record.move and record.move.is_of(move.uid, move.pool) else None
     if move.copying:
-        if not move.ready and move.free_bytes < 0:
+        if not move.ready and move.lacks_room(0):
             return _failed(observed, record, move, "PoolFull", DropCopy(move.dev))
         if move.is_given_up:
             return _failed(observed, record, move, _STOOD_STILL, DropCopy(move.dev))
@@ -178,7 +178,8 @@ def _begin(observed: Observed, begun: Record, move: DiskMove, target: VolumePlac
     # a Secret that was changed since the start would open the copy, and what it held before would not
     check: tuple[Action, ...] = (TryPassphrase(move.source, encrypted),) if encrypted else ()
     made = MakeCopy(move.source, move.source_pool, move.pool, move.size_bytes, observed.epoch, encrypted)
-    copy = CopyDisk(move.dev, render_copy(target.shown, secret), (encrypted,) if encrypted else ())
+    xml = render_copy(target.shown, secret, move.target_ceph)
+    copy = CopyDisk(move.dev, xml, (encrypted,) if encrypted else (), pools_in_ceph((target,)))
     turn = TakeTurn(move.uid, move.volume, move.key, move.pool)
     return (turn, *check, SaveRecord(begun), made, copy)
 
@@ -195,13 +196,18 @@ def _obstacle(observed: Observed, move: DiskMove, tried: MoveTry | None) -> Wait
     if move.target is not None and move.target_there and (target is None or not target.partial):
         path = move.target.shown_whole
         return as_wait("Moving", _WAIT_S, volume=move.volume, pool=move.pool, path=path)
-    if claim.moving_to not in ("", move.pool) or move.grows or observed.kept_still:
+    if claim.moving_to not in ("", move.pool) or move.grows or _is_busy(observed):
         return _moving(move)
-    if move.free_bytes < move.stored_bytes:
+    if move.lacks_room(move.stored_bytes):
         return as_wait("PoolFull", _WAIT_S, pool=move.pool, what=f"volume {move.volume}")
     if not move.has_turn:
         return wait_for_turn(move.volume, move.pool)
     return None
+
+
+def _is_busy(observed: Observed) -> bool:
+    """Whether a snapshot of the VM is being taken, or a migration brings it to another host."""
+    return observed.kept_still or observed.leaving is not None
 
 
 def _switch(observed: Observed, record: Record, move: DiskMove) -> tuple[Action, ...]:
@@ -221,7 +227,7 @@ def _settle(observed: Observed, record: Record, move: DiskMove) -> tuple[Action,
     state: tuple[Action, ...] = (SaveState(target, observed.uuid, observed.epoch),) if keeps else ()
     return (
         *state,
-        HandOn(move.source, target, observed.epoch),
+        HandOn(move.source, target, move.pool, observed.epoch),
         SaveRecord(replace(record, places=places, move=None)),
     )
 

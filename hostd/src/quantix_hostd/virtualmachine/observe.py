@@ -37,7 +37,7 @@ from quantix_hostd.virtualmachine.refusals import refused, unfit
 from quantix_hostd.virtualmachine.start_obstacle import start_obstacle
 from quantix_hostd.virtualmachine.start_plan import handled_restart, known_record
 from quantix_hostd.virtualmachine.tools import VmTools
-from quantix_hostd.virtualmachine.unresolved import device_waits, is_decided, unresolved
+from quantix_hostd.virtualmachine.unresolved import device_waits, is_decided, unresolved, waits_for_room
 
 _IMAGE_SOON_S = 2.0
 _OPEN_CHANNEL = re.compile(rf"""name=['"]{re.escape(GUEST_AGENT_CHANNEL)}['"] state=['"]connected['"]""")
@@ -86,6 +86,7 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
         claims=storage.claims,
         beside=storage.beside,
         silent=storage.silent,
+        full=storage.full,
         unwritable=storage.unwritable,
         kept_still=await asyncio.to_thread(tools.kept_still, uid),
         in_moment=await asyncio.to_thread(tools.in_moment, uid),
@@ -154,7 +155,8 @@ def _wanted(
     vm = seen.vm
     assert vm is not None
     mtus, no_network = _mtus(vm, tools.objects)
-    waits = device_waits(vm, seen.volumes, {**no_network, **media.waits})
+    no_room = waits_for_room(vm, seen.volumes, seen.full, runs=seen.live is not None)
+    waits = device_waits(vm, seen.volumes, {**no_network, **media.waits, **no_room})
     wait = unresolved(vm) or next(iter(waits.values()), None)
     if wait is not None and (seen.live is None or not is_decided(vm)):
         return None, wait

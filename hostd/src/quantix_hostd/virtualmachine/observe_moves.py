@@ -9,17 +9,15 @@ from functools import partial
 from quantix_api import Volume
 from quantix_api.errors import QuantixError, WaitingError
 from quantix_api.messages import as_error
-from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE
-from quantix_hostd.claims import CephPool, Claim, ClaimStore, PoolKey, VolumePlace, place_shown
-from quantix_hostd.clients.pool_dir import PoolDir
-from quantix_hostd.clients.pool_rbd import PoolRbd
+from quantix_hostd.claims import Claim, ClaimStore, PoolKey, VolumePlace, place_shown
+from quantix_hostd.clients.pool import Pool
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.domainxml.view import DomainView
 from quantix_hostd.virtualmachine.desired import VolumeState
 from quantix_hostd.virtualmachine.disk_move import DiskMove
+from quantix_hostd.virtualmachine.observe_volumes import source_in_ceph
 from quantix_hostd.virtualmachine.observed import Observed, disk_places
 from quantix_hostd.virtualmachine.tools import VmTools
-from quantix_hostd.volume.disk_size import stored_bytes
 from quantix_hostd.volume.wanted import move_refusal, move_target
 
 _REFUSED_S = 60.0
@@ -42,7 +40,7 @@ async def observe_moves(
         if state.place is None:
             found += await _out_of_sight(tools, seen, live, state, volume)
             continue
-        move = _move(state, volume, state.place, device, claims.get(state.place))
+        move = _move(seen.facts.name, state, volume, state.place, device, claims.get(state.place))
         if move.pool:
             move = await _look(tools, domain_name(seen.uid), move, volume, device)
         if move.pool or move.refusal is not None:
@@ -66,7 +64,7 @@ async def _out_of_sight(
         return ()
     problem = seen.silent.get(said.pool)
     move = replace(
-        _move(state, volume, opened if copy else said, device, None),
+        _move(seen.facts.name, state, volume, opened if copy else said, device, None),
         target=copy,
         wanted=True,
         problem=problem or WaitingError(state.reason, state.message, retry_after_s=_LOST_S),
@@ -97,9 +95,16 @@ def _copy_place(device: Mapping[str, str]) -> VolumePlace | None:
 
 
 def _move(
-    state: VolumeState, volume: Volume, place: VolumePlace, device: Mapping[str, str], claim: Claim | None
+    host: str,
+    state: VolumeState,
+    volume: Volume,
+    place: VolumePlace,
+    device: Mapping[str, str],
+    claim: Claim | None,
 ) -> DiskMove:
-    wanted, refusal = move_target(volume, state.pool), move_refusal(volume, state.pool)
+    """A host that does not act on the volume brings it nowhere: nobody else would find it there."""
+    wanted = move_target(volume, state.pool) if volume.status.host == host else ""
+    refusal = move_refusal(volume, state.pool)
     begun = claim.moving_to if claim is not None else ""
     return DiskMove(
         disk=state.disk,
@@ -132,21 +137,17 @@ async def _look(
     still_s = tools.moves.still_s(move.uid, progress)
     try:
         pool = await tools.moves.pool(move.pool)
-        target = pool.place(move.source.handle)
-        if isinstance(pool, PoolRbd) or isinstance(move.source.pool, CephPool):
-            # QEMU's copies are files here: it is moved by this host once the VM has ended
-            fields = {"volume": move.volume, "pool": move.pool, "user": _user_of(volume)}
-            return replace(move, problem=as_error(WaitingError, "Moving", **fields))
+        target, spec = pool.place(move.source.handle), tools.objects.pool(move.pool)
         there, claim = await tools.ask(pool.key, partial(_target, tools.claims, pool, target))
         seen = replace(
             move,
             target=target,
+            target_ceph=source_in_ceph(spec, target.handle) if spec is not None else None,
             target_there=there,
             target_claim=claim,
             progress=progress,
             still_s=still_s,
             free_bytes=await tools.moves.free_bytes(pool),
-            stored_bytes=await tools.ask(move.source.pool, partial(stored_bytes, move.source)),
             others=tools.moves.others(move.uid, volume.metadata.namespace or ""),
         )
     except QuantixError as problem:
@@ -154,25 +155,24 @@ async def _look(
         known = replace(move, target=_copy_place(device), progress=progress, still_s=still_s)
         return replace(known, problem=problem)
     is_to_begin = seen.wanted and not seen.copying and not seen.switched
-    return await _with_passphrase(tools, seen, volume) if is_to_begin else seen
+    return await _to_begin(tools, seen, volume) if is_to_begin else seen
 
 
-def _target(store: ClaimStore, pool: PoolDir, target: VolumePlace) -> tuple[bool, Claim | None]:
+def _target(store: ClaimStore, pool: Pool, target: VolumePlace) -> tuple[bool, Claim | None]:
     """Whether the copy is there, and its claim."""
-    there = pool.volume(target.handle).exists()
+    there = pool.has_volume(target.handle)
     return there, store.read(target) if there else None
 
 
-async def _with_passphrase(tools: VmTools, move: DiskMove, volume: Volume) -> DiskMove:
-    """With what keeps the passphrase of the copy from being read."""
+async def _to_begin(tools: VmTools, move: DiskMove, volume: Volume) -> DiskMove:
+    """With what only matters before there is a copy: how large it will be, and what keeps it from being made,
+    such as its passphrase.
+    """
     try:
+        if move.encrypted and move.target_ceph is not None:
+            raise as_error(WaitingError, "ConfigRefused", pool=move.pool, path="spec.encryption")
         await tools.passphrases.of(volume)
+        stored = partial(tools.moves.stored_bytes, move.source)
+        return replace(move, stored_bytes=await tools.ask(move.source.pool, stored))
     except QuantixError as problem:
         return replace(move, problem=problem)
-    return move
-
-
-def _user_of(volume: Volume) -> str:
-    """The VM that has the volume, by name."""
-    users = (user.name for user in volume.status.attached_to)
-    return next(users, volume.metadata.annotations.get(ANNOTATION_VIRTUAL_MACHINE, ""))

@@ -7,7 +7,6 @@ unknown: it counts as neither missing nor free, nor as another's.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,9 +25,6 @@ from quantix_hostd.virtualmachine.observe_volumes import (
 from quantix_hostd.virtualmachine.observed import DiskClaim
 from quantix_hostd.virtualmachine.tools import Disks, VmTools
 
-# whichever is less
-_ROOM_BYTES, _ROOM_PERCENT = 64 * 1024**2, 5
-
 
 @dataclass(frozen=True)
 class Storage:
@@ -37,17 +33,18 @@ class Storage:
     volumes: tuple[VolumeState, ...]
     claims: tuple[DiskClaim, ...]
     unwritable: tuple[VolumePlace, ...]
+    full: Mapping[PoolKey, str]
     silent: Mapping[PoolKey, QuantixError]
     beside: tuple[DiskClaim, ...]
 
 
 @dataclass(frozen=True)
 class _InPool:
-    """What one pool holds: volumes by disk, or where they were moved to."""
+    """What one pool holds: volumes by disk, or where they were moved to. `full`: why no write gets there."""
 
     volumes: Mapping[str, VolumeState | Sought]
     claims: Mapping[VolumePlace, DiskClaim]
-    takes_writes: bool
+    full: str
 
 
 @dataclass
@@ -56,7 +53,7 @@ class _Found:
 
     volumes: dict[str, VolumeState | Sought] = field(default_factory=dict)
     claims: dict[VolumePlace, DiskClaim] = field(default_factory=dict)
-    full: set[PoolKey] = field(default_factory=set)
+    full: dict[PoolKey, str] = field(default_factory=dict)
     silent: dict[PoolKey, QuantixError] = field(default_factory=dict)
     sought: dict[str, VolumePlace] = field(default_factory=dict)
 
@@ -84,7 +81,7 @@ async def look_at_storage(
     unwritable = (place for place in places if place.pool in {*found.full, *found.silent})
     claims = (_claim_of(place, found) for place in places)
     beside = (_claim_of(place, found) for place in held if place not in places)
-    return Storage(volumes, tuple(claims), tuple(unwritable), found.silent, tuple(beside))
+    return Storage(volumes, tuple(claims), tuple(unwritable), found.full, found.silent, tuple(beside))
 
 
 def _place(
@@ -135,7 +132,7 @@ async def _ask_pool(
         return
     found.volumes |= in_pool.volumes
     found.claims |= in_pool.claims
-    found.full |= set() if in_pool.takes_writes else {pool}
+    found.full |= {pool: in_pool.full} if in_pool.full else {}
 
 
 @dataclass(frozen=True)
@@ -156,7 +153,14 @@ class _Look:
         seen = (state.place for state in volumes.values() if isinstance(state, VolumeState) and state.place)
         places = dict.fromkeys((*seen, *known))
         claims = {place: _claim(self.claims, place) for place in places}
-        return _InPool(volumes, claims, _takes_writes(pool))
+        return _InPool(volumes, claims, self._full(next(iter((*(item.place for item in sought), *known)))))
+
+    def _full(self, place: VolumePlace) -> str:
+        """What does not tell it, as a Ceph whose monitors alone are away, still serves."""
+        try:
+            return self.disks.full(place)
+        except QuantixError:
+            return ""
 
     def _refuse_silence(self, place: VolumePlace) -> None:
         """Raise what keeps anything from being read while the cluster is away: once, not for each volume."""
@@ -170,17 +174,3 @@ def _claim(store: ClaimStore, place: VolumePlace) -> DiskClaim:
         return DiskClaim(place, store.read(place))
     except QuantixError as problem:
         return DiskClaim(place, None, problem)
-
-
-def _takes_writes(pool: PoolKey) -> bool:
-    """Whether its file system is there, not read-only, and has room for what a guest writes next. In Ceph a
-    guest that writes where there is no room waits.
-    """
-    if isinstance(pool, CephPool):
-        return True
-    try:
-        space = os.statvfs(pool)
-    except OSError:
-        return False
-    needed = min(_ROOM_BYTES, space.f_blocks * space.f_frsize * _ROOM_PERCENT // 100)
-    return not space.f_flag & os.ST_RDONLY and space.f_bavail * space.f_frsize >= needed

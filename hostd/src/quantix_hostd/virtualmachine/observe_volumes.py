@@ -136,13 +136,20 @@ def with_source(state: VolumeState, objects: Objects) -> VolumeState:
         return state
     name = state.place.pool.name
     pool = objects.pool(name)
-    place = pool.spec.rbd if pool is not None else None
-    if place is None:
+    source = source_in_ceph(pool, state.place.handle) if pool is not None else None
+    if source is None:
         text = render("PoolNotFound", pool=name, path="spec.pool").text
         return replace(state, place=None, reason="PoolNotFound", message=text)
-    image = f"{place.pool}/{state.place.handle}"
+    return replace(state, ceph=source)
+
+
+def source_in_ceph(pool: StoragePool, handle: str) -> CephSource | None:
+    """How QEMU gets to the volume in a pool in Ceph; None of any other pool."""
+    place = pool.spec.rbd
+    if place is None:
+        return None
     monitors = tuple(monitor_addresses(place.monitors))
-    return replace(state, ceph=CephSource(name, image, monitors, place.user))
+    return CephSource(pool.metadata.name, f"{place.pool}/{handle}", monitors, place.user)
 
 
 def _without_place(sought: Sought, reason: str, message: str) -> VolumeState:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from quantix_api import VirtualMachine
 from quantix_api.errors import QuantixError
-from quantix_hostd.claims import Claim, PoolKey, VolumePlace, place_shown
+from quantix_hostd.claims import CephPool, Claim, PoolKey, VolumePlace, place_shown
 from quantix_hostd.domainxml.spec import UNBOUND, BoundMemory, DomainSpec
 from quantix_hostd.domainxml.view import DomainView
 from quantix_hostd.facts.domain import DomainSnapshot
@@ -42,8 +42,8 @@ class Observed:
     `agent_channel`: the guest holds its agent's channel. `now_s`: seconds since the machine booted, by which
     durations are judged; `wall_s`: seconds since 1970, to be written, or compared with a time of the user's.
     `silent`: the pools that did not answer, and in which words: of what lies in them nothing
-    is known, so nothing follows. `unwritable`: places in such a pool, or whose file system is full or
-    read-only. `out_of_memory`: the kernel says that it ended the QEMU of `record` for want of memory.
+    is known, so nothing follows. `full`: those in which no write has room, and why. `unwritable`: places in
+    either. `out_of_memory`: the kernel says that it ended the QEMU of `record` for want of memory.
     `entered_cpus`: those that the book of CPUs gives to it alone, `entered_memory`: what is bound to their
     nodes. `entered_devices`: the host's devices that the book of devices gives to it, by name.
     """
@@ -76,6 +76,7 @@ class Observed:
     startable: bool = True
     """Whether `wanted` can be made a domain here; where it cannot, `waiting` says why."""
     silent: Mapping[PoolKey, QuantixError] = field(default_factory=dict)
+    full: Mapping[PoolKey, str] = field(default_factory=dict)
     unwritable: tuple[VolumePlace, ...] = ()
     out_of_memory: bool = False
     moves: tuple[DiskMove, ...] = ()
@@ -118,6 +119,14 @@ class Observed:
     def runs(self) -> bool:
         """Whether a QEMU of the VM lives here, known to libvirt or not."""
         return bool(self.processes) or (self.domain is not None and self.domain.active)
+
+    @property
+    def stalls(self) -> bool:
+        """Whether what its guest writes waits in QEMU for room in Ceph, and QEMU would wait for that, too,
+        were the guest to stand still.
+        """
+        opened = disk_places(self.live).values()
+        return any(isinstance(place.pool, CephPool) and place.pool in self.full for place in opened)
 
     @property
     def is_to_run(self) -> bool:

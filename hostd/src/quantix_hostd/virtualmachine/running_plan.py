@@ -111,7 +111,7 @@ def _wanted_power(observed: Observed, record: Record) -> tuple[Action, ...]:
     paused = observed.domain.state is DomainState.PAUSED
     if observed.vm.spec.power_state == "Paused" or record.bites.held:
         # QEMU 7.2 may die of it just when the copying of a disk ends (docs/adr/0050)
-        return () if paused or observed.kept_still else (Suspend(),)
+        return () if paused or observed.kept_still or observed.stalls else (Suspend(),)
     # nor just when it ends, and the guest of a moment that a hostd has left stands still until it has
     return (WirePorts(observed.ports), Resume()) if paused and not observed.in_moment else ()
 

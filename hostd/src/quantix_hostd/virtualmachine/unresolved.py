@@ -13,10 +13,13 @@ from quantix_api import VirtualMachine, volume_name
 from quantix_api.compute import compute_of, granted_compute, granted_devices
 from quantix_api.errors import QuantixError, WaitingError
 from quantix_api.message_table_phrases import VOLUME_OF_DISK
-from quantix_api.messages import as_error
+from quantix_api.messages import as_error, as_wait
 from quantix_api.quantities import size_bytes
 from quantix_api.vm_status import Resolved
+from quantix_hostd.claims import CephPool, PoolKey
 from quantix_hostd.virtualmachine.desired import VolumeState
+
+_ROOM_LOOK_S = 10.0
 
 
 def is_decided(vm: VirtualMachine) -> bool:
@@ -59,6 +62,21 @@ def device_waits(
     if resolved is not None and wait is not None:
         waits |= {name: wait for name, _ in _missing_devices(vm, resolved)}
     return waits
+
+
+def waits_for_room(
+    vm: VirtualMachine, volumes: Collection[VolumeState], full: Mapping[PoolKey, str], *, runs: bool
+) -> dict[str, QuantixError]:
+    """What each disk in a full pool in Ceph waits for, by name: QEMU, whose writes do not fail there, would
+    hang in whatever is done with one (adr/0047). In a directory QEMU says itself when it is full.
+    """
+    name = vm.metadata.name
+    who = {"stalled": name} if runs else {"starting": name}
+    return {
+        volume.disk: as_wait("PoolFull", _ROOM_LOOK_S, pool=key.name, full=full[key], **who)
+        for volume in volumes
+        if volume.place is not None and isinstance(key := volume.place.pool, CephPool) and key in full
+    }
 
 
 def _missing_parts(vm: VirtualMachine) -> tuple[str, ...]:

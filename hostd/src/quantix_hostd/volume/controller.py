@@ -24,6 +24,7 @@ from quantix_client.reading import model_of
 from quantix_hostd.by_uid import ByUid
 from quantix_hostd.claims import Claim, VolumePlace
 from quantix_hostd.clients.pool import Pool
+from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.endless import endless
 from quantix_hostd.events import tell
 from quantix_hostd.facts.copies import CopyProgress
@@ -143,6 +144,7 @@ class VolumeController:
             place=place,
             there=there,
             capacity_bytes=disk.capacity_bytes if disk else None,
+            full=await asyncio.to_thread(self._full, place) if disk and isinstance(pool, PoolRbd) else "",
             claim=claim,
             claim_problem=problem,
             holder_gone=claim is not None and await self._is_holder_gone(claim),
@@ -237,6 +239,13 @@ class VolumeController:
             return self._tools.claims.read(place), None
         except QuantixError as problem:
             return None, problem
+
+    def _full(self, place: VolumePlace) -> str:
+        """What does not tell it still has the data."""
+        try:
+            return self._tools.maker.full(place)
+        except QuantixError:
+            return ""
 
     async def _apply(self, pool: Pool, seen: VolumeObserved, action: do.Action) -> None:
         about = {"volume": seen.volume.key, "uid": seen.volume.metadata.uid, "pool": pool.name}

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from quantix_api import Volume
+from quantix_api.errors import TransientError
 from quantix_hostd.claims import Claim, VolumePlace
 from quantix_hostd.clients.pool import Pool
 from quantix_hostd.facts.copies import CopyProgress
@@ -143,10 +145,12 @@ class Copying:
         transfer: Transfer[None],
     ) -> None:
         """Make it, and end it when the pool has no room for more. Raises TransientError (PoolFull)."""
-        making = asyncio.create_task(make())
+        making, written = asyncio.create_task(make()), 0
         try:
             while not making.done():
-                written = await asyncio.to_thread(draft_size_bytes, work.pool, work.handle)
+                # Ceph may be away for a while, and the copy waits for it
+                with suppress(TransientError):
+                    written = await asyncio.to_thread(draft_size_bytes, work.pool, work.handle)
                 share.written_bytes = written
                 transfer.on_progress(written)
                 await share.reach(written)

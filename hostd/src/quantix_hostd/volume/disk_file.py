@@ -35,7 +35,7 @@ from quantix_hostd.volume.disk_draft import (
     remove_volume,
 )
 from quantix_hostd.volume.disk_header import read_volume
-from quantix_hostd.volume.disk_size import copy_bytes, length_bytes
+from quantix_hostd.volume.disk_size import copy_bytes, length_bytes, stored_bytes, without_room
 from quantix_hostd.volume.rbd_export import RbdExport
 from quantix_hostd.volume.recipe import Recipe
 
@@ -66,6 +66,9 @@ class DiskFileMaker:
 
     def read(self, place: VolumePlace) -> DiskFile | None:
         return read_volume(place)
+
+    def full(self, place: VolumePlace) -> str:
+        return without_room(place.directory)
 
     def leave(self, place: VolumePlace) -> None:
         """The kernel has all that it wrote."""
@@ -129,8 +132,8 @@ class DiskFileMaker:
             found = await self._found(source)
             disk = _disk(source, found, passphrase)
             made = Disk(place.directory, place.data, passphrase=passphrase)
-            stored_bytes = await asyncio.to_thread(length_bytes, disk)
-            await self._write(pool, disk, made, stored_bytes, found.capacity_bytes)
+            from_bytes = await asyncio.to_thread(length_bytes, disk)
+            await self._write(pool, disk, made, from_bytes, found.capacity_bytes)
             await asyncio.to_thread(copy_state, self._states, source, place)
 
         await asyncio.to_thread(remove_volume, pool, source.handle)
@@ -149,6 +152,10 @@ class DiskFileMaker:
             return None
         found = await asyncio.to_thread(read_volume, place)
         return None if found is None else await copy_bytes(self._qemu_img, _disk(place, found, ""), None)
+
+    def stored_bytes(self, place: VolumePlace) -> int:
+        """As `disk_size.stored_bytes`."""
+        return stored_bytes(place)
 
     async def publish(
         self,
@@ -217,13 +224,11 @@ class DiskFileMaker:
         await asyncio.to_thread(hand_to_qemu, made.path, pool)
         await self._exports.fill(made, source)
 
-    async def _write(
-        self, pool: PoolDir, source: Disk, made: Disk, stored_bytes: int, size_bytes: int
-    ) -> None:
-        """Make a disk that holds all that `source` shows, which takes `stored_bytes`."""
+    async def _write(self, pool: PoolDir, source: Disk, made: Disk, from_bytes: int, size_bytes: int) -> None:
+        """Make a disk that holds all that `source` shows, whose files are `from_bytes` long."""
         await self._qemu_img.create(made, size_bytes)
         await asyncio.to_thread(hand_to_qemu, made.path, pool)
-        await self._qemu_img.copy(source, made, copy_bounds(stored_bytes, size_bytes))
+        await self._qemu_img.copy(source, made, copy_bounds(from_bytes, size_bytes))
         await asyncio.to_thread(_refuse_other_disk, made, size_bytes)
 
 

@@ -6,6 +6,8 @@ Used by whoever makes, moves or counts volumes. All but `copy_bytes` block.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from pathlib import Path
 
 from quantix_api.errors import QuantixError, TransientError
@@ -17,14 +19,14 @@ from quantix_hostd.clients.qemu_img import Disk, QemuImg
 from quantix_hostd.volume.disk_header import file_size_bytes, read_disk_file
 
 _BLOCK_BYTES = 512
+# whichever is less
+_ROOM_BYTES, _ROOM_PERCENT = 64 * 1024**2, 5
 
 
 def draft_size_bytes(pool: Pool, handle: str) -> int:
-    """How much of the pool the volume takes that this host is making; 0 while there is nothing, and in Ceph,
-    which does not say.
-    """
+    """How much of the pool the volume takes that this host is making; 0 while there is nothing."""
     if isinstance(pool, PoolRbd):
-        return 0
+        return pool.drafted_bytes(handle)
     try:
         return _blocks_bytes(pool.volumes / pool.volume_draft_name(handle) / "data")
     except FileNotFoundError:
@@ -74,6 +76,18 @@ async def copy_bytes(qemu_img: QemuImg, source: Disk, shared: Path | None) -> in
         return own + await qemu_img.measure(source.backing, source.backing_driver)
     except (QuantixError, OSError):
         return None
+
+
+def without_room(directory: Path) -> str:
+    """Why its file system has no room for what a guest writes next; "" where it has."""
+    try:
+        space = os.statvfs(directory)
+    except OSError as error:
+        return error.strerror or str(error)
+    if space.f_flag & os.ST_RDONLY:
+        return os.strerror(errno.EROFS)
+    needed = min(_ROOM_BYTES, space.f_blocks * space.f_frsize * _ROOM_PERCENT // 100)
+    return "" if space.f_bavail * space.f_frsize >= needed else os.strerror(errno.ENOSPC)
 
 
 def _blocks_bytes(path: Path) -> int:

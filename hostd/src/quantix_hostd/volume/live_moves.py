@@ -53,12 +53,18 @@ class LiveMoves:
         """As `HostPools.pool`."""
         return await self.pools.pool(name)
 
-    async def free_bytes(self, pool: Pool) -> int:
-        """What a copy may take of the pool: its last 5 % are kept for guests. Raises OSError, and as
-        `HostPools.ask`.
+    async def free_bytes(self, pool: Pool) -> int | None:
+        """What a copy may take of the pool: its last 5 % are kept for guests; None where nobody tells it.
+        Raises OSError, and as `HostPools.ask`.
         """
         space = await self.pools.ask(pool, pool.space)
+        if not space.capacity_bytes:
+            return None
         return space.available_bytes - space.capacity_bytes * _KEEP_FREE_PERCENT // 100
+
+    def stored_bytes(self, place: VolumePlace) -> int:
+        """As `VolumeStorage.stored_bytes`."""
+        return self.maker.stored_bytes(place)
 
     async def try_passphrase(self, place: VolumePlace, passphrase: str) -> None:
         """As `VolumeStorage.try_passphrase`."""

@@ -114,7 +114,9 @@ def _clear_up(seen: VolumeObserved, claim: Claim) -> tuple[MoveAction, ...]:
 
 
 def _go_back(seen: VolumeObserved, claim: Claim) -> tuple[MoveAction, ...]:
-    """Nobody wants it to go there any more: the copy goes, and nothing happened to the volume."""
+    """Nobody wants it to go there any more: the copy goes, and nothing happened to the volume. Where another
+    host has it the copy may be in a directory there.
+    """
     if seen.copy is not None:
         return (StopCopying(),)
     other = seen.other
@@ -124,6 +126,8 @@ def _go_back(seen: VolumeObserved, claim: Claim) -> tuple[MoveAction, ...]:
         raise as_wait("Moving", _SOON_S, volume=seen.volume.metadata.name, pool=other.pool)
     if other.there:
         return (_remove_copy(seen, other),)
+    if claim.holder is not None and claim.holder.host != seen.host:
+        raise as_wait("Moving", _SOON_S, volume=seen.volume.metadata.name, pool=claim.moving_to)
     free = moves.stay(claim)
     if _is_ours(seen, claim):
         free = release(free, seen.host, claim.holder.epoch if claim.holder else 0)
@@ -139,7 +143,9 @@ def _move(seen: VolumeObserved, claim: Claim, wanted: str, other: OtherPlace) ->
         # what is released of the old one counts for the new one, too
         spent = release(claim, seen.host, holder.epoch)
         whole = moves.complete(other.claim, spent)
-        return SetClaim(seen.place, claim, moves.hand_on(spent)), SetClaim(other.place, other.claim, whole)
+        return SetClaim(seen.place, claim, moves.hand_on(spent, other.pool)), SetClaim(
+            other.place, other.claim, whole
+        )
     if holder is not None:
         return (SetClaim(seen.place, claim, release(claim, seen.host, holder.epoch)),)
     if copy is not None and copy.error is not None and copy.retry_in_s != 0:

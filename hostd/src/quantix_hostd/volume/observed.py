@@ -50,7 +50,8 @@ class Unmade:
 
 @dataclass(frozen=True)
 class VolumeObserved:
-    """`there`: something lies at `place`; `capacity_bytes` is its disk's, None where there is none.
+    """`there`: something lies at `place`; `capacity_bytes` is its disk's, None where there is none. `full`:
+    why its pool in Ceph takes no writes, "" while it does.
 
     `claim` is None where there is none, or where `claim_problem` kept it from being read. `image` is what
     spec makes the volume from, `base` its file in this pool; both are looked at only while the volume is no
@@ -78,6 +79,7 @@ class VolumeObserved:
     place: VolumePlace
     there: bool = False
     capacity_bytes: int | None = None
+    full: str = ""
     claim: Claim | None = None
     claim_problem: QuantixError | None = None
     holder_gone: bool = False

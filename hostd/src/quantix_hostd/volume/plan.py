@@ -31,6 +31,7 @@ from quantix_hostd.volume.wanted import belongs_to_vm, granted_bytes, wanted_byt
 LOOK_AGAIN_S = 300.0
 _SOON_S = 2.0
 _PASSING_S = 5.0
+_ROOM_LOOK_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,16 @@ def _plan_data(seen: VolumeObserved) -> VolumePlan:
     if growing and seen.growth:
         verdict = replace(verdict, message=seen.growth)
     passing = growing or (seen.claim is not None and bool(seen.claim.moved_from))
+    if verdict.available and seen.full:
+        return VolumePlan(verdict=_stalled(seen, verdict), again_s=_ROOM_LOOK_S)
     return VolumePlan(verdict=verdict, again_s=_PASSING_S if passing else LOOK_AGAIN_S)
+
+
+def _stalled(seen: VolumeObserved, verdict: VolumeVerdict) -> VolumeVerdict:
+    """Of data that is there, and that nobody can write to for now."""
+    about = {"pool": seen.pool, "full": seen.full, "volume": seen.volume.metadata.name}
+    text = message_of(as_wait("PoolFull", _ROOM_LOOK_S, **about))
+    return replace(verdict, reason="PoolFull", message=text, serves=True)
 
 
 def _work(seen: VolumeObserved, capacity_bytes: int) -> tuple[Action, ...]:

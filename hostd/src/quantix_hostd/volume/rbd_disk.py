@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from quantix_api.errors import InvariantError, PermanentError, TransientError
+from quantix_api.errors import PermanentError, TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.claims import CephPool, Claim, ClaimChangedError, ClaimStore, VolumePlace, new_claim
 from quantix_hostd.clients.ceph_library import rbd
@@ -54,6 +54,9 @@ class RbdDiskMaker:
         found = bytes_at(self._pool(place), place)
         return None if found is None else DiskFile(found)
 
+    def full(self, place: VolumePlace) -> str:
+        return self._pool(place).full()
+
     def leave(self, place: VolumePlace) -> None:
         if shut_out := self._pool(place).shut_out_left(place.handle):
             log.warning("clients shut out that ended without a word", place=place.shown, count=shut_out)
@@ -65,8 +68,7 @@ class RbdDiskMaker:
         return removed
 
     async def make(self, pool: PoolRbd, recipe: Recipe, is_wanted: Callable[[], bool] = lambda: True) -> bool:
-        if recipe.passphrase:
-            raise as_error(PermanentError, "ConfigRefused", pool=pool.name, path="spec.encryption")
+        _refuse_encrypted(pool, recipe.passphrase)
         if await asyncio.to_thread(pool.disk, recipe.handle) is not None:
             return True
 
@@ -79,7 +81,13 @@ class RbdDiskMaker:
     async def make_blank_copy(
         self, pool: PoolRbd, handle: str, size_bytes: int, claim: Claim, passphrase: str = ""
     ) -> None:
-        raise InvariantError("InternalError", f"A running guest's disk cannot be copied into {pool.key}.")
+        _refuse_encrypted(pool, passphrase)
+
+        async def fill(draft: str) -> None:
+            await asyncio.to_thread(create_blank, pool, draft, size_bytes)
+
+        await asyncio.to_thread(pool.remove_volume, handle)
+        await self._publish(pool, handle, claim, fill, lambda: True)
 
     async def copy(
         self,
@@ -89,8 +97,7 @@ class RbdDiskMaker:
         is_wanted: Callable[[], bool],
         passphrase: str = "",
     ) -> bool:
-        if passphrase:
-            raise as_error(PermanentError, "ConfigRefused", pool=pool.name, path="spec.encryption")
+        _refuse_encrypted(pool, passphrase)
 
         async def fill(draft: str) -> None:
             await self._bring(pool, draft, source)
@@ -104,7 +111,10 @@ class RbdDiskMaker:
         return None
 
     async def moved_bytes(self, place: VolumePlace) -> int | None:
-        return None
+        return await asyncio.to_thread(self.stored_bytes, place)
+
+    def stored_bytes(self, place: VolumePlace) -> int:
+        return self._pool(place).stored_bytes(place.handle)
 
     async def grow(self, place: VolumePlace, size_bytes: int, passphrase: str = "") -> None:
         await asyncio.to_thread(_resize, self._pool(place), place.handle, size_bytes)
@@ -195,6 +205,11 @@ class RbdDiskMaker:
     def _pool(self, place: VolumePlace) -> PoolRbd:
         assert isinstance(place.pool, CephPool)
         return self._pool_of(place.pool.name)
+
+
+def _refuse_encrypted(pool: PoolRbd, passphrase: str) -> None:
+    if passphrase:
+        raise as_error(PermanentError, "ConfigRefused", pool=pool.name, path="spec.encryption")
 
 
 def _clone(pool: PoolRbd, image: str, snapshot: str, draft: str, *, flatten: bool) -> None:

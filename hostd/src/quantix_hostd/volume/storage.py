@@ -25,6 +25,11 @@ class VolumeStorage(Protocol[P]):
     def read(self, place: VolumePlace) -> DiskFile | None:
         """What lies there; None for nothing. Blocks. Raises QuantixError while that is not known."""
 
+    def full(self, place: VolumePlace) -> str:
+        """Why what a guest writes next has no room in its pool, in words; "" where it has. Blocks. Raises
+        QuantixError while that is not known.
+        """
+
     def leave(self, place: VolumePlace) -> None:
         """Let no write of a QEMU of this host that has ended get there late. Blocks. The caller holds the
         claim, and gives it back then.
@@ -59,6 +64,11 @@ class VolumeStorage(Protocol[P]):
     async def moved_bytes(self, place: VolumePlace) -> int | None:
         """What the copy of a volume that moves will take at most, None where that is not known."""
 
+    def stored_bytes(self, place: VolumePlace) -> int:
+        """About what a copy of a disk takes that stands alone. A guest may have it. Blocks. Raises OSError
+        and QuantixError.
+        """
+
     async def grow(self, place: VolumePlace, size_bytes: int, passphrase: str = "") -> None:
         """Make a disk that nobody has open at least so large."""
 
@@ -82,6 +92,9 @@ class StorageByKind:
 
     def read(self, place: VolumePlace) -> DiskFile | None:
         return self._of(place).read(place)
+
+    def full(self, place: VolumePlace) -> str:
+        return self._of(place).full(place)
 
     def leave(self, place: VolumePlace) -> None:
         self._of(place).leave(place)
@@ -123,6 +136,9 @@ class StorageByKind:
 
     async def moved_bytes(self, place: VolumePlace) -> int | None:
         return await self._of(place).moved_bytes(place)
+
+    def stored_bytes(self, place: VolumePlace) -> int:
+        return self._of(place).stored_bytes(place)
 
     async def grow(self, place: VolumePlace, size_bytes: int, passphrase: str = "") -> None:
         await self._of(place).grow(place, size_bytes, passphrase)

@@ -12,11 +12,12 @@ import libvirt
 import pytest
 
 from quantix_hostd.clients.libvirt_loop import ensure_event_loop
+from quantix_hostd.domainxml.ceph import CephSource
 from quantix_hostd.domainxml.metadata import metadata_of, parse_metadata, render_metadata
-from quantix_hostd.domainxml.render import render_domain
+from quantix_hostd.domainxml.render import render_copy, render_domain
 from quantix_hostd.domainxml.spec import Bus, DomainSpec, DomainUuid
 from quantix_hostd.domainxml.view import differences, view
-from quantix_lab.domain_samples import kvm_only, networked, samples
+from quantix_lab.domain_samples import kvm_only, layered, networked, samples
 
 ROOT = Path("/q")
 TEST_DRIVER_CANNOT = {"uefi", "windows"}
@@ -101,6 +102,21 @@ def test_a_moved_disk_changes_nothing_of_its_neighbours() -> None:
     found = differences(view(render_domain(spec)), view(render_domain(without)))
     assert {difference.path.split(".")[1] for difference in found} == {"ua-logs", "controller-scsi-0"}
     assert Bus.SCSI in {disk.bus for disk in spec.disks}
+
+
+def test_a_disk_that_is_copied_is_where_it_was_and_its_copy_is_told_beside_it() -> None:
+    ceph = CephSource("slow", "quantix-2/1111", (("10.1.0.1", "6789"),), "other")
+    for sample in (ALL["minimal"], layered(ROOT)["in-ceph"]):
+        root = ElementTree.fromstring(render_domain(sample))
+        before = view(ElementTree.tostring(root, encoding="unicode")).devices["ua-root"]
+        disk = root.find("devices/disk[@device='disk']")
+        source = ElementTree.fromstring(render_copy("", ceph=ceph)).find("source")
+        assert disk is not None
+        assert source is not None
+        ElementTree.SubElement(disk, "mirror", {"type": "network", "ready": "yes"}).append(source)
+        seen = view(ElementTree.tostring(root, encoding="unicode")).devices["ua-root"]
+        assert (seen["copy"], seen["copy_ready"]) == ("slow/1111", "yes")
+        assert seen["path"] == before["path"]
 
 
 def test_a_device_that_we_did_not_render_is_named() -> None:

@@ -10,12 +10,15 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from quantix_api.errors import TransientError
-from quantix_api.message_table_phrases import SNAPSHOT_GUEST_ENDED, SNAPSHOT_UNKNOWN
+from quantix_api.message_table_phrases import SNAPSHOT_GUEST_ENDED, SNAPSHOT_TOO_LARGE, SNAPSHOT_UNKNOWN
 from quantix_api.resources import VOLUMES
 from quantix_hostd.claims import ClaimRefusedError, Holder, VolumePlace
 from quantix_hostd.clients.pool import Pool
+from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.facts.moment import CopyStep, DisksCopy
 from quantix_hostd.moves import leave
+from quantix_hostd.snapshot import taking
+from quantix_hostd.snapshot.beginning import Beginning
 from quantix_hostd.snapshot.controller import SnapshotController
 from quantix_hostd.snapshot.storage import SnapshotStorage
 from quantix_lab.fake_hypervisor import FakeHypervisor
@@ -169,10 +172,10 @@ class Slow(SnapshotStorage):
 
     def keep_idle(
         self, pool: Pool, volume: VolumePlace, uid: str, disk: str, goes_on: Callable[[], bool]
-    ) -> None:
+    ) -> bool:
         self.begun.set()
         self.may.wait(60)
-        super().keep_idle(pool, volume, uid, disk, goes_on)
+        return super().keep_idle(pool, volume, uid, disk, goes_on)
 
 
 async def test_a_vm_that_is_off_is_kept_while_its_claims_keep_it_from_starting(
@@ -215,12 +218,43 @@ async def test_a_disk_in_use_of_a_vm_that_is_off_is_waited_for(vm: VmHandle, par
 async def test_memory_is_asked_for_at_the_moment_and_the_guest_stands_still(
     running: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor
 ) -> None:
+    write(disk_file(running), 7)
     key = part.add("first", running, memory=True)
     status = await part.until(key, "Ready")
     assert status["memoryHandle"] == f"{part.uid(key)}/memory"
     memory = part.world.pool / "snapshots" / part.uid(key) / "memory"
     assert memory.read_bytes() == b"memory of the guest"
-    assert hypervisor.moments[0].still
+    (moment,) = hypervisor.moments
+    assert (moment.still, moment.disks) == (True, ())
+    assert holds(kept_file(part, key), 7)
+
+
+async def test_disks_that_take_too_long_hold_no_guest_up_for_ever(
+    running: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taking, "STILL_S", 0.0)
+    write(disk_file(running), 7)
+    key = part.add("first", running, memory=True)
+    status = await part.until(key, "Failed")
+    assert reason(status) == "SnapshotFailed"
+    ready = next(item for item in status["conditions"] if item["type"] == "Ready")
+    assert SNAPSHOT_TOO_LARGE in ready["message"]
+    await part.look(key)
+    assert left_of_snapshots(part) == []
+    assert hypervisor.found[running.domain].state is DomainState.RUNNING
+
+
+async def test_firmware_that_writes_at_that_very_moment_fails_it(
+    running: VmHandle, part: SnapshotsPart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, after, phase in (("still", b"then", "Ready"), ("changed", b"now", "Failed")):
+        contents = iter([b"then", after])
+        monkeypatch.setattr(Beginning, "state", lambda *_, contents=contents: next(contents))
+        status = await part.until(part.add(name, running), phase)
+        assert reason(status) == {"Ready": "Taken", "Failed": "SnapshotFailed"}[phase]
+        if phase == "Ready":
+            kept = part.storage.state(await part.world.pools.pool("local"), part.uid(f"default/{name}"))
+            assert kept == b"then"
 
 
 async def test_a_deleted_one_goes_once_nothing_is_to_be_made_of_it(

@@ -111,3 +111,18 @@ async def test_a_length_that_is_refused_takes_no_room_from_others(pool: SmallPoo
         ends = await asyncio.gather(greedy.reach(0), modest.reach(0), return_exceptions=True)
     assert isinstance(ends[0], TransientError)
     assert ends[1] is None
+
+
+class FullPool(SmallPool):
+    """As one in Ceph that takes no writes, however much is free."""
+
+    def space(self) -> Space:
+        return Space(_CAPACITY, _CAPACITY, "an OSD is full")
+
+
+async def test_what_takes_no_writes_has_no_room(tmp_path: Path) -> None:
+    full, room = FullPool("fast", tmp_path, FileOwner.current(), "h1"), Room()
+    with room.share(full, None, _MIB) as share, pytest.raises(TransientError) as refused:
+        await room.promise(share, 0)
+    assert refused.value.reason == "PoolFull"
+    assert refused.value.message == "Pool fast takes no more, since an OSD is full."

@@ -60,10 +60,3 @@ def keepers(disks: Sequence[VmDisk]) -> tuple[str, ...]:
 def host_of(vm: VirtualMachine) -> str:
     """The host that it is assigned to, "" for none."""
     return (vm.status.assignment.host or "") if vm.status.assignment is not None else ""
-
-
-def is_on(vm: VirtualMachine) -> bool:
-    """Whether its host said, of this assignment, that the guest runs or is paused."""
-    assignment, runtime = vm.status.assignment, vm.status.runtime
-    heard = assignment is not None and runtime.observed_epoch == assignment.epoch
-    return heard and runtime.domain == "Present" and vm.status.phase in ("Running", "Paused")

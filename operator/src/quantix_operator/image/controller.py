@@ -32,7 +32,8 @@ from quantix_operator.image.plan import Observed, Plan, means, plan_image, users
 from quantix_operator.objects import Objects
 from quantix_operator.status_writer import StatusWriter
 from quantix_operator.staying import silent_in, staying_fact
-from quantix_operator.volume.observe import place_in, pool_of
+from quantix_operator.storagepool.named import pool_of
+from quantix_operator.volume.observe import place_in
 
 _AGAIN_S = 0.05
 

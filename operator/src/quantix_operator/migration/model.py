@@ -39,6 +39,8 @@ class Move:
     prospect: Prospect | None = None
     snapshot: str = ""
     """One of the VM that a host is taking, before the move begins."""
+    displaced: Volume | None = None
+    """One of its disks that is on its way to another pool, before the move begins."""
 
     @property
     def is_named(self) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from quantix_api import Host, SchedulingPolicy, VirtualMachine, VirtualMachineMigration
+from quantix_api import Host, SchedulingPolicy, VirtualMachine, VirtualMachineMigration, Volume
 from quantix_api.seniority import age_order
 from quantix_operator.diskset.observe import snapshot_under_way
 from quantix_operator.migration.model import Limits, Move, Observed
-from quantix_operator.migration.prospects import Coming, bytes_by_pool, local_volumes, prospect_of
+from quantix_operator.migration.prospects import Coming, bytes_by_pool, local_volumes, prospect_of, volumes_of
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling import host_reading
 from quantix_operator.scheduling.model import World
@@ -75,7 +75,17 @@ def _waiting(objects: Objects, migration: VirtualMachineMigration, coming: Comin
         return Move(migration, vm)
     volumes = local_volumes(objects, vm)
     prospect = prospect_of(objects, vm, volumes, coming)
-    return Move(migration, vm, volumes, prospect, snapshot_under_way(objects, vm))
+    snapshot = snapshot_under_way(objects, vm)
+    return Move(migration, vm, volumes, prospect, snapshot, _displaced(objects, vm))
+
+
+def _displaced(objects: Objects, vm: VirtualMachine) -> Volume | None:
+    return next((one for one in volumes_of(objects, vm) if one.status.moving_to not in _settled(one)), None)
+
+
+def _settled(volume: Volume) -> tuple[str | None, ...]:
+    """Where it goes if it goes nowhere."""
+    return None, "", volume.status.pool
 
 
 def _vm_key(migration: VirtualMachineMigration) -> str:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from quantix_api import VirtualMachine
+from quantix_api import VirtualMachine, Volume
 from quantix_api.facts import Fact, fact
 from quantix_api.message_table_phrases import (
     CLUSTER_BUSY,
+    DISK_MOVES,
     HOST_BUSY,
     HOST_SILENT,
     IS_LEAVING,
@@ -68,7 +69,7 @@ class Queue:
             return cancelled(move)
         if move.snapshot:
             return snapshot_first(vm.metadata.name)
-        what = self._waits_for(vm, prospect)
+        what = _disk_moves(move.displaced) or self._waits_for(vm, prospect)
         if what or prospect is None:
             return queued(what or STARTS_YET.format(name=vm.metadata.name))
         return self._choose(move, vm, prospect)
@@ -109,6 +110,12 @@ class Queue:
     def _world_without_busy(self) -> World:
         hosts = tuple(host for host in self._world.hosts if not self._host_busy(host.name))
         return World(hosts, self._world.placed)
+
+
+def _disk_moves(volume: Volume | None) -> str:
+    if volume is None:
+        return ""
+    return DISK_MOVES.format(volume=volume.metadata.name, pool=volume.status.moving_to)
 
 
 def refused(decision: Decision, prospect: Prospect, name: str, wanted: str | None) -> Fact:

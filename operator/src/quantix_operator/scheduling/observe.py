@@ -44,7 +44,7 @@ from quantix_operator.scheduling.started import started_with
 from quantix_operator.scheduling.unread import Unread, what_is_known, without
 from quantix_operator.volumedata.kept import Kept, kept_for
 from quantix_operator.volumedata.origin import source_volume
-from quantix_operator.volumedata.right import is_denied
+from quantix_operator.volumedata.right import is_denied, is_tied
 
 
 @dataclass(frozen=True)
@@ -260,12 +260,14 @@ def _pools(objects: Objects, volumes: Sequence[Volume]) -> tuple[str, ...]:
     default = objects.default_pool()
     fallback = default.metadata.name if default else ""
     names = {volume.status.pool or volume.spec.pool or fallback for volume in volumes}
+    # its host may be on its way there
+    names |= {volume.status.moving_to or "" for volume in volumes}
     return tuple(sorted(name for name in names if name))
 
 
 def pins(objects: Objects, volumes: Sequence[Volume]) -> tuple[Pin, ...]:
-    """Volumes whose data is on one host: those of a `dir` pool, once a host has made them by right. One that
-    is to be made from such a volume can be made there only.
+    """Volumes whose data is on one host: those of a `dir` pool, once a host has made them by right, and those
+    that go into one. One that is to be made from such a volume can be made there only.
     """
     found = []
     for named in volumes:
@@ -274,9 +276,7 @@ def pins(objects: Objects, volumes: Sequence[Volume]) -> tuple[Pin, ...]:
             found.append(Pin(named.metadata.name, kept.host))
             continue
         volume = named if named.status.host else source_volume(objects, named) or named
-        pool = objects.get(StoragePool, volume.status.pool or volume.spec.pool or "")
-        shared = pool is not None and pool.spec.rbd is not None
-        if volume.status.host and not shared and not is_denied(objects, volume):
+        if volume.status.host and is_tied(objects, volume) and not is_denied(objects, volume):
             found.append(Pin(named.metadata.name, volume.status.host))
     return tuple(found)
 

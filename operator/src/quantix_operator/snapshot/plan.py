@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from quantix_api import VirtualMachine
 from quantix_api.facts import Fact, fact
-from quantix_operator.diskset.model import Reach, host_of, is_on, keepers
+from quantix_operator.diskset.model import Reach, host_of, keepers
 from quantix_operator.diskset.telling import Release, Tell
+from quantix_operator.scheduling.running import is_on
 from quantix_operator.snapshot.model import Action, Choose, Leave, Observed, Shot, Steps
 
 

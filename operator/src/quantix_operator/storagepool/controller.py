@@ -146,4 +146,5 @@ class StoragePoolController:
                 host_reading.capacity_bytes(said.available),
                 said.message or "",
                 said.reason or "",
+                said.full or "",
             )

@@ -22,7 +22,7 @@ _IN_USE = ("virtualMachines", "snapshots")
 @dataclass(frozen=True)
 class Report:
     """What one host says of the pool. `reached` None: it has not said yet; `reason`: what is wrong with its
-    place there.
+    place there; `full`: why Ceph takes no writes.
     """
 
     host: str
@@ -31,6 +31,7 @@ class Report:
     available_bytes: int = 0
     message: str = ""
     reason: str = ""
+    full: str = ""
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,10 @@ def _ready(observed: Observed) -> Fact:
 
 def _has_room(observed: Observed) -> tuple[Fact, ...]:
     """About the host on which least is left; nothing while no host reaches it."""
+    full = next((report for report in observed.reports if report.reached and report.full), None)
     reaching = [report for report in observed.reports if report.reached and report.capacity_bytes > 0]
+    if full is not None:
+        return (_full(full),)
     if not reaching:
         return ()
     fullest = min(reaching, key=lambda report: report.available_bytes / report.capacity_bytes)
@@ -144,6 +148,13 @@ def _has_room(observed: Observed) -> tuple[Fact, ...]:
     if fills_up(free, capacity):
         return (fact("HasRoom", "False", "FillsUp", **fields),)
     return (fact("HasRoom", "True", "Enough"),)
+
+
+def _full(report: Report) -> Fact:
+    """Of a pool in Ceph that takes no writes."""
+    left, capacity = report.available_bytes, report.capacity_bytes
+    figures = {"free": human_size(left), "capacity": human_size(capacity)} if capacity else {}
+    return fact("HasRoom", "False", "PoolFull", full=report.full, **figures)
 
 
 def _said(message: str) -> str:

@@ -6,7 +6,7 @@ the controller, since that has an effect.
 
 from __future__ import annotations
 
-from quantix_api import Host, Image, InstanceType, StoragePool, VirtualMachine, VirtualMachineMigration
+from quantix_api import Host, Image, InstanceType, VirtualMachine, VirtualMachineMigration
 from quantix_api.host_labels import selects
 from quantix_api.resources import SECRETS
 from quantix_api.vm_status import OfType
@@ -31,6 +31,7 @@ from quantix_operator.virtualmachine.platform import HostPlatform
 from quantix_operator.virtualmachine.protection import Standing
 from quantix_operator.virtualmachine.room import lacking_room
 from quantix_operator.virtualmachine.volume_model import Surroundings
+from quantix_operator.volumedata.right import is_shared
 
 
 async def observe(api: ApiClient, objects: Objects, vm: VirtualMachine) -> Observed:
@@ -170,7 +171,7 @@ def _local_disk(objects: Objects, vm: VirtualMachine) -> str:
     views = volume_views(objects, vm)
     for wish in disk_wishes(vm):
         view = views.get(wish.wanted_name)
-        if view is not None and not _shared(objects, view.pool or str(view.spec.get("pool") or "")):
+        if view is not None and not is_shared(objects, view.pool or str(view.spec.get("pool") or "")):
             return wish.name
     return ""
 
@@ -180,11 +181,6 @@ def _local_medium(objects: Objects, vm: VirtualMachine) -> str:
         if not cdrom.image:
             continue
         image = objects.referred(Image, cdrom.image, vm.metadata.namespace or "")
-        if image is not None and not _shared(objects, image.spec.pool or ""):
+        if image is not None and not is_shared(objects, image.spec.pool or ""):
             return cdrom.name
     return ""
-
-
-def _shared(objects: Objects, pool_name: str) -> bool:
-    pool = objects.get(StoragePool, pool_name) if pool_name else objects.default_pool()
-    return pool is not None and pool.spec.rbd is not None

@@ -233,7 +233,7 @@ class VolumeController:
         live = self._cache.get(VOLUMES, key)
         if live is None:
             return
-        placed = {"host": plan.host} if plan.host and self._may_place(live, plan.host) else {}
+        placed = {"host": plan.host} if plan.host and self._may_place(live, plan) else {}
         if plan.confirmed:
             placed["confirmedHost"] = plan.confirmed
         await self._scheduler.write(VOLUMES, live, placed, on_version=True)
@@ -247,10 +247,13 @@ class VolumeController:
                 leave_ready=plan.ready is None,
             )
 
-    def _may_place(self, live: Manifest, host: str) -> bool:
-        """A host that hostd took for itself stays its own word; ours is sent on once given."""
+    def _may_place(self, live: Manifest, plan: Plan) -> bool:
+        """A host that hostd took for itself stays its own word, until another is to act; ours is sent on once
+        given.
+        """
         current = (live.get("status") or {}).get("host")
-        return current in (None, "") or self._scheduler.owned(live).get("host") == host
+        ours = self._scheduler.owned(live).get("host")
+        return current in (None, "") or ours == plan.host or (plan.brings and current != plan.host)
 
 
 def _promises(volume: Volume, plan: Plan) -> bool:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from quantix_api import Host, Image, SchedulingPolicy, StoragePool, VirtualMachine, Volume
-from quantix_api.message_text import cause_of
 from quantix_api.quantities import size_bytes
-from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACHINE_UID
+from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_api.seniority import age_order
 from quantix_operator.indexers import volumes_attached, volumes_open
 from quantix_operator.objects import Objects
@@ -15,6 +14,7 @@ from quantix_operator.scheduling.host_reading import lost, view_of
 from quantix_operator.scheduling.observe import is_absent
 from quantix_operator.scheduling.storage_host import storage_host
 from quantix_operator.staying import staying_fact
+from quantix_operator.storagepool.named import pool_of
 from quantix_operator.storagepool.promises import (
     full_fields,
     growth_wish_bytes,
@@ -24,7 +24,8 @@ from quantix_operator.storagepool.promises import (
     taken_bytes,
     volume_bytes,
 )
-from quantix_operator.volume.plan import Claimant, Growth, Move, Observed
+from quantix_operator.volume.observe_move import observe_move
+from quantix_operator.volume.plan import Claimant, Growth, Observed
 from quantix_operator.volumedata.collected import is_going
 from quantix_operator.volumedata.kept import Kept, Lack, kept_for
 from quantix_operator.volumedata.origin import is_made, source_volume, unmade
@@ -44,7 +45,7 @@ def observe(objects: Objects, volume: Volume) -> Observed:
         assigned_host=host_of_owners(owners),
         owners=tuple(vm.metadata.name for vm in owners),
         growth=_growth(objects, volume, pool_of(objects, volume.status.pool, namespace) or pool),
-        move=_move(objects, volume),
+        move=observe_move(objects, volume, owners),
         stranded=_stranded(owners),
         off=_off(owners),
         claimants=tuple(_claimants(objects, volume)),
@@ -101,50 +102,6 @@ def _growth(objects: Objects, volume: Volume, pool: StoragePool | None) -> Growt
         return Growth(size, lacking_growth(objects, pool, volume))
     grown = volume.status.capacity is not None and size_bytes(volume.status.capacity) >= size_bytes(size)
     return Growth(size) if size_granted(volume) and not grown else None
-
-
-def _move(objects: Objects, volume: Volume) -> Move | None:
-    """Whether its data may go where spec wants it. What was promised already stays promised."""
-    status, wanted = volume.status, volume.spec.pool
-    if status.data != "Present" or not status.pool or wanted in (None, status.pool) or volume.deleting:
-        return None
-    pool = pool_of(objects, wanted, volume.metadata.namespace or "")
-    if pool is None:
-        return Move(str(wanted), "PoolNotFound", {"pool": str(wanted), "path": _pool_path(volume)})
-    name, host = pool.metadata.name, objects.get(Host, status.host or "")
-    if status.moving_to == name:
-        return Move(name)
-    pools, policy = objects.list(StoragePool), objects.get(SchedulingPolicy, "default")
-    reached = view_of(host, pools, policy).pools if host is not None else frozenset()
-    if name not in reached:
-        fields = {"host": status.host or "The cluster", "pool": name} | _why_unreached(host, name)
-        return Move(name, "PoolUnreachable", fields)
-    taken = taken_bytes(objects, name)
-    full = full_fields(pool, taken, volume_bytes(objects, volume))
-    return Move(name, "PoolFull", full) if full is not None else Move(name)
-
-
-def _why_unreached(host: Host | None, pool: str) -> dict[str, str]:
-    """What a host says that should reach the pool and does not; nothing where it is none of the pool's."""
-    said = (item for item in host.status.pools if item.name == pool) if host is not None else ()
-    found = next((item.message for item in said if item.state == "Unreachable"), None)
-    return {"said": cause_of(found)} if found else {}
-
-
-def _pool_path(volume: Volume) -> str:
-    """Where its pool is said: the spec of a Volume that was made for a VM follows that of the VM."""
-    if LABEL_VIRTUAL_MACHINE_UID not in volume.metadata.labels:
-        return "spec.pool"
-    vm = volume.metadata.annotations.get(ANNOTATION_VIRTUAL_MACHINE, "")
-    return f"spec.disks[].pool of VM {vm}".rstrip()
-
-
-def pool_of(objects: Objects, named: str | None, namespace: str) -> StoragePool | None:
-    """The pool that is named, or the default one, if this namespace may use it."""
-    pool = objects.get(StoragePool, named) if named else objects.default_pool()
-    if pool is None or pool.deleting or not objects.allows(pool.spec.allowed_namespaces, namespace):
-        return None
-    return pool
 
 
 def place_in(objects: Objects, pool: str, preferred: str = "") -> str:

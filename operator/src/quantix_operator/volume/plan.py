@@ -38,11 +38,14 @@ class Growth:
 
 @dataclass(frozen=True)
 class Move:
-    """The pool that spec wants data to be in. `reason` and `fields`: why it may not go there; "": it may."""
+    """The pool that spec wants data to be in. `reason` and `fields`: why it may not go there; "": it may, and
+    `host` is to bring it there, "" where it is with one host alone.
+    """
 
     pool: str
     reason: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
+    host: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,8 @@ class TakeBack:
 
 @dataclass(frozen=True)
 class Plan:
-    """`host`: for the scheduler to write, None to leave as it is; `confirmed`: the host that keeps the data
+    """`host`: for the scheduler to write, None to leave as it is; `brings`: also over the word of a host;
+    `confirmed`: the host that keeps the data
     for certain, None for none; `ready`: None when hostd says it; `size`: the answer to a wish to grow;
     `take_back`: then nothing else is decided before that is done.
     """
@@ -107,6 +111,7 @@ class Plan:
     confirmed: str | None = None
     size: Fact | None = None
     take_back: TakeBack | None = None
+    brings: bool = False
     moving_to: str = ""
     """The pool that has room for it, and that it may go to."""
     refused_move: Fact | None = None
@@ -118,30 +123,33 @@ def plan_volume(observed: Observed) -> Plan:
     if observed.denied and status.host:
         return Plan(take_back=_take_back(observed, status.host))
     attached = attachments(observed)
-    confirmed = _confirmed(observed)
-    moving_to, refused = _moving_to(observed), _refused_move(observed.move)
+    brings = _brings(observed.move)
+    confirmed = brings or _confirmed(observed)
+    moving_to, refused = _moving_to(observed, brings), _refused_move(observed.move)
     if volume.deleting:
         release = may_go(observed) and not attached
         pool = status.pool or observed.pool
         return Plan(status.host, attached, pool, release=release, confirmed=confirmed)
     if observed.made_for_vm:
         return Plan(
-            status.host,
+            brings or status.host,
             attached,
             "",
             _of_vm(observed),
+            brings=bool(brings),
             confirmed=confirmed,
             moving_to=moving_to,
             refused_move=refused,
             staying=observed.staying,
         )
     placed = None if status.host else _host(observed, attached=bool(attached) and not _may_be_sent(observed))
-    host = status.host or placed
+    host = brings or status.host or placed
     return Plan(
         host,
         attached,
         status.pool or observed.pool,
         None if placed else _ready(observed, host, bool(attached)),
+        brings=bool(brings),
         confirmed=placed or confirmed,
         size=_size(observed.growth),
         moving_to=moving_to,
@@ -150,8 +158,17 @@ def plan_volume(observed: Observed) -> Plan:
     )
 
 
-def _moving_to(observed: Observed) -> str:
-    """What was promised stays so until its host has let go of it: it may have ended the work meanwhile."""
+def _brings(move: Move | None) -> str:
+    """The host that brings data of a shared pool to another, told before it may begin; "" for any other."""
+    return move.host if move is not None and not move.reason else ""
+
+
+def _moving_to(observed: Observed, brings: str) -> str:
+    """What was promised stays so until its host has let go of it: it may have ended the work meanwhile. To
+    one that does not act yet nothing is promised.
+    """
+    if brings and brings != observed.volume.status.host:
+        return ""
     status, ready = observed.volume.status, observed.volume.status.condition("Ready")
     before = status.moving_to or ""
     under_way = ready is not None and ready.reason == "Moving" and before != status.pool

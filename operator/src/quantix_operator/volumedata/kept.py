@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from quantix_api import SnapshotDisk, SnapshotSource, StoragePool, VirtualMachineSnapshot, Volume
+from quantix_api import SnapshotDisk, SnapshotSource, VirtualMachineSnapshot, Volume
 from quantix_operator.objects import Objects
+from quantix_operator.volumedata.right import is_shared
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,4 @@ def kept_disk(objects: Objects, namespace: str, source: SnapshotSource | None) -
     disk = next((item for item in snapshot.status.disks if item.name == wanted), None)
     if disk is None:
         return Lack("DiskMissing", {"snapshot": name, "disk": wanted})
-    pool = objects.get(StoragePool, disk.pool or "")
-    shared = pool is not None and pool.spec.rbd is not None
-    return Kept(disk, "" if shared else snapshot.status.host or "")
+    return Kept(disk, "" if is_shared(objects, disk.pool or "") else snapshot.status.host or "")

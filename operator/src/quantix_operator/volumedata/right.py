@@ -69,6 +69,16 @@ def _never_on(vm: VirtualMachine, host: str) -> bool:
 
 def in_shared_pool(objects: Objects, volume: Volume) -> bool:
     """Whether every host of its pool reaches its data."""
-    name = volume.status.pool or volume.spec.pool
-    pool = objects.get(StoragePool, name) if name else objects.default_pool()
-    return pool is not None and pool.spec.rbd is not None
+    return is_shared(objects, volume.status.pool or volume.spec.pool or "")
+
+
+def is_tied(objects: Objects, volume: Volume) -> bool:
+    """Whether one host alone has its data, or may have it at any moment: it goes into a directory there."""
+    coming = volume.status.moving_to or ""
+    return not in_shared_pool(objects, volume) or (bool(coming) and not is_shared(objects, coming))
+
+
+def is_shared(objects: Objects, pool: str) -> bool:
+    """Whether every host of this pool, "" for the default one, reaches all that is in it."""
+    found = objects.get(StoragePool, pool) if pool else objects.default_pool()
+    return found is not None and found.spec.rbd is not None

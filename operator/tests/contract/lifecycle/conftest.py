@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from quantix_api.resources import STORAGE_POOLS
+from quantix_api.resources import STORAGE_POOLS, VIRTUAL_MACHINES
 from quantix_lab.operator_world import OperatorWorld, operator_world, says
 
 
@@ -24,5 +24,11 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Opera
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def namespace(world: OperatorWorld) -> str:
-    return await world.namespace(f"ns-{uuid.uuid4().hex[:8]}")
+async def namespace(world: OperatorWorld) -> AsyncIterator[str]:
+    """What is left of the VMs in it, and in others that begin with its name, takes no room of later tests."""
+    name = await world.namespace(f"ns-{uuid.uuid4().hex[:8]}")
+    yield name
+    for vm in (await world.admin.list(VIRTUAL_MACHINES)).items:
+        about = vm["metadata"]
+        if about["namespace"].startswith(name):
+            await world.admin.delete(VIRTUAL_MACHINES, about["name"], about["namespace"])

@@ -147,6 +147,10 @@ async def test_by_force_the_vm_is_switched_off_and_starts_again_without_a_word_i
     await world.until_ready("web-1", namespace)
 
 
+def is_restored(restore: Manifest) -> bool:
+    return bool(restore.get("status", {}).get("phase") == "Restored")
+
+
 async def test_a_leader_that_ends_in_the_middle_leaves_nothing_open(
     world: OperatorWorld, namespace: str
 ) -> None:
@@ -161,7 +165,8 @@ async def test_a_leader_that_ends_in_the_middle_leaves_nothing_open(
     finally:
         hold(world, still=False)
         await world.start_operator()
-    await until_phase(world, VIRTUAL_MACHINE_RESTORES, "back", namespace, "Restored")
+    # the next leader waits for the lease of the one that was killed
+    await world.until(VIRTUAL_MACHINE_RESTORES, "back", is_restored, namespace, within_s=60)
     await world.until_ready("web-1", namespace)
 
 

@@ -23,7 +23,7 @@ from quantix_lab.operator_process import OperatorProcess, becomes_ready
 from quantix_lab.waiting import eventually_async
 from quantix_operator.certificates.authority import load_authority, new_authority
 
-_LIFETIME_S = 24
+_LIFETIME_S = 36
 
 
 @pytest.fixture

@@ -60,6 +60,17 @@ async def test_a_vm_is_moved_once_at_a_time(world: MovingWorld) -> None:
     assert world.told("m2")[2].startswith("It waits for its turn: web is being moved by m1.")
 
 
+async def test_a_vm_waits_until_its_disk_is_in_the_other_pool(world: MovingWorld) -> None:
+    world.vm("web")
+    world.says("web-root", movingTo="fast")
+    world.ask("m1")
+    await world.look()
+    assert world.told("m1")[2].startswith("It waits for its turn: web-root is on its way to pool fast.")
+    world.says("web-root", movingTo=None)
+    await world.look()
+    assert world.told("m1")[0] == "Preparing"
+
+
 async def test_of_one_second_the_more_important_and_then_the_larger_goes_first(world: MovingWorld) -> None:
     world.policy(perHost=8, perCluster=2)
     world.vm("small")

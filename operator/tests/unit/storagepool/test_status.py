@@ -153,3 +153,21 @@ def test_a_host_that_reaches_it_is_enough() -> None:
     wrong = Report("h2", False, message="h2 has no directory /pool.", reason="DirectoryMissing")
     facts = {item.type: item for item in pool_facts(Observed(LOCAL, [wrong, REACHED]))}
     assert (facts["Ready"].reason, "Stalled" in facts) == ("Reachable", False)
+
+
+@pytest.mark.parametrize(
+    ("capacity", "says"),
+    [
+        (
+            16 * GIB,
+            "0 B of 16 GiB are left, and Ceph takes no writes, since all of its quota is used: what VMs",
+        ),
+        (0, "Ceph takes no writes, since all of its quota is used: what VMs"),
+    ],
+)
+def test_a_pool_in_ceph_that_takes_no_writes_says_so_whatever_else_is_known(capacity: int, says: str) -> None:
+    full = Report("h2", True, capacity, 0, "1 osds down", "Degraded", "all of its quota is used")
+    ready, _, room = pool_facts(Observed(CEPH, [REACHED, full]))
+    assert ready.reason == "Degraded"
+    assert (room.type, room.status, room.reason) == ("HasRoom", "False", "PoolFull")
+    assert room.message.startswith(f"{says} write waits, and nothing new is taken. Try: delete snapshots,")

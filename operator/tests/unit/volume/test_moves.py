@@ -2,72 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import count
-from typing import Any
-
 import pytest
 
-from quantix_api import Volume
-from quantix_api.resources import (
-    ANNOTATION_VIRTUAL_MACHINE,
-    HOSTS,
-    LABEL_VIRTUAL_MACHINE_UID,
-    STORAGE_POOLS,
-    VOLUMES,
-)
+from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, HOSTS, LABEL_VIRTUAL_MACHINE_UID, VOLUMES
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
-from quantix_operator.service import WATCHED
 from quantix_operator.storagepool.promises import taken_bytes
-from quantix_operator.volume.observe import observe
-from quantix_operator.volume.plan import Plan, plan_volume
+
+from .moved_volume import MOVING, planned, put, refusal
 
 GIB = 1 << 30
-VERSIONS = count(2)
-MOVING = {"type": "Ready", "status": "False", "reason": "Moving", "message": "It is on its way."}
-
-
-@pytest.fixture
-def cache() -> Cache:
-    """Host h1 reaches the pools local and fast, not far; tenant is not for this namespace."""
-    cache = Cache(WATCHED)
-    reached = [{"name": name, "state": "Reachable"} for name in ("local", "fast", "tenant")]
-    ready = {"type": "Ready", "status": "True", "reason": "Ready", "message": "It is."}
-    host: dict[str, Any] = {"status": {"pools": reached, "conditions": [ready]}, "spec": {}}
-    cache.put(HOSTS, {"metadata": {"name": "h1", "uid": "uid-h1", "resourceVersion": "1"}, **host})
-    for name in ("local", "fast", "far", "tenant"):
-        spec: dict[str, Any] = {"dir": {"path": f"/var/lib/{name}"}, "default": name == "local"}
-        if name == "tenant":
-            spec["allowedNamespaces"] = {"tenant": "other"}
-        metadata = {"name": name, "uid": f"uid-{name}", "resourceVersion": "1"}
-        cache.put(STORAGE_POOLS, {"metadata": metadata, "spec": spec, "status": {"capacity": "10Gi"}})
-    return cache
-
-
-def put(
-    cache: Cache,
-    wanted: str | None,
-    *,
-    size: str = "4Gi",
-    extra: dict[str, Any] | None = None,
-    **status: Any,
-) -> None:
-    version = str(next(VERSIONS))
-    metadata = {"name": "data", "namespace": "default", "uid": "uid-v", "resourceVersion": version}
-    there = {"host": "h1", "pool": "local", "data": "Present", "capacity": size, "confirmedHost": "h1"}
-    spec = {"size": size, **(extra or {})} | ({"pool": wanted} if wanted else {})
-    cache.put(VOLUMES, {"metadata": metadata, "spec": spec, "status": there | status})
-
-
-def planned(cache: Cache) -> Plan:
-    objects = Objects(cache)
-    volume = objects.get(Volume, "default/data")
-    assert volume is not None
-    return plan_volume(observe(objects, volume))
-
-
-def refusal(plan: Plan) -> str:
-    return plan.refused_move.reason if plan.refused_move else ""
 
 
 @pytest.mark.parametrize(

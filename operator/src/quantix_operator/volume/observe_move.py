@@ -1,0 +1,125 @@
+"""Looks at whether the data of a Volume may go to the pool that spec wants it in, and which host brings it
+there. Reads the cache only; called by `observe`.
+
+Data in a directory goes with the host that has it. Data in Ceph is in the reach of several: the host of its
+VM brings it, whose QEMU may have it open, and which has to have what goes into a directory. That host is
+named before room is promised, so that one host alone ever acts (docs/adr/0054).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from quantix_api import Host, SchedulingPolicy, StoragePool, VirtualMachine, Volume, volume_name
+from quantix_api.message_text import cause_of
+from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACHINE_UID
+from quantix_operator.objects import Objects
+from quantix_operator.scheduling.host_reading import view_of
+from quantix_operator.scheduling.model import HostView
+from quantix_operator.scheduling.observe import pins
+from quantix_operator.scheduling.running import is_on
+from quantix_operator.scheduling.storage_host import storage_host
+from quantix_operator.storagepool.named import pool_of
+from quantix_operator.storagepool.promises import full_fields, taken_bytes, volume_bytes
+from quantix_operator.volume.plan import Move
+from quantix_operator.volumedata.right import host_of_owners, in_shared_pool
+
+
+def observe_move(objects: Objects, volume: Volume, owners: Sequence[VirtualMachine]) -> Move | None:
+    """Whether its data may go where spec wants it; None where it is there, or where nothing is known yet.
+    What was promised already stays promised. `owners`: the VMs that have it.
+    """
+    status, wanted = volume.status, volume.spec.pool
+    if status.data != "Present" or not status.pool or wanted in (None, status.pool) or volume.deleting:
+        return None
+    pool = pool_of(objects, wanted, volume.metadata.namespace or "")
+    if pool is None:
+        return Move(str(wanted), "PoolNotFound", {"pool": str(wanted), "path": _pool_path(volume)})
+    if not in_shared_pool(objects, volume):
+        return _judged(objects, volume, owners, pool, status.host or "")
+    host = _bringer(objects, volume, owners, pool.metadata.name)
+    if host != status.host and not _is_at_rest(volume, owners):
+        return None
+    return replace(_judged(objects, volume, owners, pool, host), host=host)
+
+
+def _judged(
+    objects: Objects, volume: Volume, owners: Sequence[VirtualMachine], pool: StoragePool, host: str
+) -> Move:
+    """Whether `host` may bring it there."""
+    name, about = pool.metadata.name, {"volume": volume.metadata.name, "pool": pool.metadata.name}
+    if volume.status.moving_to == name:
+        return Move(name)
+    if pool.spec.rbd is not None and volume.spec.encryption is not None:
+        return Move(name, "ConfigRefused", {"pool": name, "path": "spec.encryption"})
+    if homeless := _homeless(objects, volume, owners, pool):
+        return Move(name, "WaitingForHost", about | {"vm": homeless})
+    if leaver := next((vm.metadata.name for vm in owners if vm.status.migration is not None), ""):
+        return Move(name, "Moving", about | {"leaver": leaver})
+    if name not in _reached(objects, host):
+        lacking = {"host": host or "The cluster", "pool": name}
+        return Move(name, "PoolUnreachable", lacking | _why_unreached(objects.get(Host, host), name))
+    full = full_fields(pool, taken_bytes(objects, name), volume_bytes(objects, volume))
+    return Move(name, "PoolFull", full) if full is not None else Move(name)
+
+
+def _bringer(objects: Objects, volume: Volume, owners: Sequence[VirtualMachine], pool: str) -> str:
+    """The host that brings data of a shared pool into `pool`: that of its VM, that to which another disk ties
+    the VM, or one that reaches both pools; the one that acts now where there is none.
+    """
+    own = volume.status.host or ""
+    tied = (pin.host for vm in owners for pin in pins(objects, _beside(objects, vm, volume)))
+    bound = host_of_owners(owners) or next(tied, "")
+    if bound:
+        return bound
+    reaching = [view for view in _views(objects) if {pool, volume.status.pool} <= view.pools]
+    return storage_host(pool, reaching, own) or own
+
+
+def _beside(objects: Objects, vm: VirtualMachine, volume: Volume) -> list[Volume]:
+    """The other Volumes of the VM's disks."""
+    names = (disk.volume or volume_name(vm.metadata.name, disk.name) for disk in vm.spec.disks)
+    found = (objects.get(Volume, f"{vm.metadata.namespace}/{name}") for name in names)
+    return [item for item in found if item is not None and item.metadata.uid != volume.metadata.uid]
+
+
+def _is_at_rest(volume: Volume, owners: Sequence[VirtualMachine]) -> bool:
+    """Whether its host does nothing with it that another one could not go on with: a guest that runs has it,
+    or no move of it is under way.
+    """
+    ready = volume.status.condition("Ready")
+    return any(map(is_on, owners)) or ready is None or ready.reason != "Moving"
+
+
+def _homeless(objects: Objects, volume: Volume, owners: Sequence[VirtualMachine], pool: StoragePool) -> str:
+    """A VM that is about to get a host, which nobody knows yet, for data that then ties it to its own; "" for
+    none.
+    """
+    if pool.spec.rbd is not None or not in_shared_pool(objects, volume) or host_of_owners(owners):
+        return ""
+    return next((vm.metadata.name for vm in owners if vm.spec.power_state != "Stopped"), "")
+
+
+def _reached(objects: Objects, host: str) -> frozenset[str]:
+    return next((view.pools for view in _views(objects) if view.name == host), frozenset())
+
+
+def _views(objects: Objects) -> list[HostView]:
+    pools, policy = objects.list(StoragePool), objects.get(SchedulingPolicy, "default")
+    return [view_of(host, pools, policy) for host in objects.list(Host)]
+
+
+def _why_unreached(host: Host | None, pool: str) -> dict[str, str]:
+    """What a host says that should reach the pool and does not; nothing where it is none of the pool's."""
+    said = (item for item in host.status.pools if item.name == pool) if host is not None else ()
+    found = next((item.message for item in said if item.state == "Unreachable"), None)
+    return {"said": cause_of(found)} if found else {}
+
+
+def _pool_path(volume: Volume) -> str:
+    """Where its pool is said: the spec of a Volume that was made for a VM follows that of the VM."""
+    if LABEL_VIRTUAL_MACHINE_UID not in volume.metadata.labels:
+        return "spec.pool"
+    vm = volume.metadata.annotations.get(ANNOTATION_VIRTUAL_MACHINE, "")
+    return f"spec.disks[].pool of VM {vm}".rstrip()

@@ -99,7 +99,7 @@ class CephCluster:
         before = self._up_since(number)
         self.osds[number].thaw()
         self.ceph("osd", "down", str(number))
-        wait_for(f"osd.{number} to be up again", lambda: _later(self._up_since(number), before), _SETTLE_S)
+        wait_for(f"osd.{number} to be up again", lambda: _later(self._up_since(number), before))
 
     def await_capacity(self) -> None:
         """Until the manager knows how much room there is. Raises TimeoutError."""

@@ -35,9 +35,10 @@ _WRITE = (
     "(i=0; while :; do i=$((i+1)); printf %010d $i | dd of=/dev/vdb bs=512 seek=$((i%64)) conv=sync,fsync "
     "2>/dev/null; echo $i > /tmp/done; sleep 0.2; done) & echo begun"
 )
+# not zeros, which cost nothing to send
 _CHANGE_MEMORY = (
-    "mkdir -p /tmp/fast; mount -t tmpfs none /tmp/fast; (while :; do dd if=/dev/zero of=/tmp/fast/it bs=64k "
-    "count=640 conv=notrunc 2>/dev/null; done) & echo changes"
+    "mkdir -p /tmp/fast; mount -t tmpfs none /tmp/fast; dd if=/dev/urandom of=/tmp/fast/a bs=64k count=320 "
+    "2>/dev/null; (while :; do cat /tmp/fast/a > /tmp/fast/b; done) & echo chan''ges"
 )
 _CHECK = (
     "n=$(cat /tmp/done); echo 3 > /proc/sys/vm/drop_caches; bad=0; k=$((n>40?n-40:1)); "
@@ -117,7 +118,7 @@ class MovingGuest:
     def begin_to_change_memory(self) -> None:
         """Have the guest write over much of its memory all the time, until its next boot."""
         with guest_console(self.lab.first, self.name) as console:
-            console.run(_CHANGE_MEMORY, until="changes")
+            console.run(_CHANGE_MEMORY, until="changes", timeout_s=60)
 
     def move(self, *, post_copy: bool = False) -> str:
         self._made += 1

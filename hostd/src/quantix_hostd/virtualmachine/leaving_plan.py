@@ -2,11 +2,11 @@
 
 ```
  (none) ──target prepared──► sending ──sent whole, QEMU gone──► handing ──claims──► handed ──► cleared up
-                                │                   ▲          (nothing starts here any more)
-                                │                   └── stands still here for good ── switching
-                                │                            ▲         │ memory lost: its QEMU is ended
-                                ├── does not converge ───────┘         ▼
-                                └── broken off, failed, hostd began anew ──► stays ──► (none)
+                              │   │                               ▲   (nothing starts here any more)
+                              │   └─ never whole ─► switching ────┘ stands still here for good
+                              │                         │ memory lost: its QEMU is ended
+                              │                         ▼
+                              └─ broken off, failed ─► stays ──► (none)
 ```
 "stays" is the source's word and holds: it is written down before it is told. A hostd that was killed while it
 sent has forgotten whether all of it arrived: then the guest stays, whatever has become of it (0042, 7). Once
@@ -18,9 +18,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from quantix_api.messages import render
 from quantix_hostd.claims import VolumePlace
-from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.migration.leaving import Leaving, LeavingRecord
 from quantix_hostd.virtualmachine.actions import (
     Action,
@@ -42,7 +40,8 @@ from quantix_hostd.virtualmachine.leaving_actions import (
     SwitchOver,
     TellTarget,
 )
-from quantix_hostd.virtualmachine.observed import Observed, disk_places
+from quantix_hostd.virtualmachine.leaving_reasons import failure, obstacle, told
+from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.record import Record, StopReason
 from quantix_hostd.virtualmachine.steps import Plan, with_record
 from quantix_hostd.virtualmachine.switch_plan import is_to_switch, post_copy_of
@@ -108,7 +107,7 @@ def _plan_beginning(
         ports=observed.ports,
         uuid=observed.uuid,
     )
-    given_up = _obstacle(observed, leaving, why)
+    given_up = obstacle(observed, leaving, why)
     if given_up is not None:
         return _stays(observed, record, replace(kept, since_s=0.0), *given_up)
     if not leaving.prepared or observed.kept_still or _is_between_pools(observed):
@@ -132,23 +131,6 @@ def _is_between_pools(observed: Observed) -> bool:
     local = (found.claim for found in observed.claims if found.place.is_local)
     begun = (move.wanted or move.copying or move.switched or move.target_there for move in observed.moves)
     return any(begun) or any(claim is not None and claim.moved_from for claim in local)
-
-
-def _obstacle(observed: Observed, leaving: Leaving, why: StopReason | None) -> tuple[str, str] | None:
-    """(reason, message) of what keeps it from being sent at all."""
-    assert observed.vm is not None
-    name, domain = observed.vm.metadata.name, observed.domain
-    if leaving.cancelled:
-        return _told("Cancelled", name=name)
-    if leaving.refusal is not None:
-        return "TargetFailed", leaving.refusal
-    if why is not None or domain is None or domain.state is not DomainState.RUNNING:
-        return _told("NotRunning", name=name, here=observed.facts.name)
-    if observed.claim_lost or observed.domain_epoch != observed.epoch:
-        return _told("SourceFailed", unsure=observed.facts.name, name=name)
-    if set(observed.places) != set(disk_places(observed.live).values()):
-        return _told("SourceFailed", changing=name)
-    return None
 
 
 def _plan_sending(
@@ -175,7 +157,7 @@ def _plan_sending(
     if observed.domain is not None and observed.domain.active and leaving.progress is not None:
         # begun by a hostd that is gone: nobody would know how it ended
         return with_record(observed, record, StopSending(), requeue_after_s=_LOOK_S)
-    return _stays(observed, record, kept, *_failure(observed, leaving, why, late))
+    return _stays(observed, record, kept, *failure(observed, leaving, why, late))
 
 
 def _switch(observed: Observed, record: Record, kept: LeavingRecord) -> Plan:
@@ -199,7 +181,7 @@ def _lost(observed: Observed, record: Record, kept: LeavingRecord) -> Plan:
     """
     assert observed.vm is not None
     name, here = observed.vm.metadata.name, observed.facts.name
-    reason, message = _told("PostCopyFailed", name=name, host=here)
+    reason, message = told("PostCopyFailed", name=name, host=here)
     stays = replace(kept, step="stays", reason=reason, message=message, switched=True)
     ended = SaveRecord(replace(record, leaving=stays))
     return with_record(observed, record, Destroy(graceful=False), ended, requeue_after_s=0.0)
@@ -208,25 +190,6 @@ def _lost(observed: Observed, record: Record, kept: LeavingRecord) -> Plan:
 def _is_late(observed: Observed, kept: LeavingRecord) -> bool:
     limit_s = observed.vm.spec.migration.timeout_seconds if observed.vm is not None else 0
     return observed.now_s - kept.since_s > limit_s
-
-
-def _failure(observed: Observed, leaving: Leaving, why: StopReason | None, late: bool) -> tuple[str, str]:
-    """(reason, message) of what ended the sending."""
-    assert observed.vm is not None
-    name = observed.vm.metadata.name
-    if leaving.cancelled:
-        return _told("Cancelled", name=name)
-    if why is not None:
-        return _told("NotRunning", name=name, here=observed.facts.name)
-    if late:
-        return _told("TimedOut", name=name, seconds=observed.vm.spec.migration.timeout_seconds)
-    if leaving.failure:
-        return "SourceFailed", leaving.failure
-    return _told("SourceFailed", restarted=observed.facts.name)
-
-
-def _told(reason: str, **fields: object) -> tuple[str, str]:
-    return reason, render(reason, **fields).sentence
 
 
 def _stays(observed: Observed, record: Record, kept: LeavingRecord, reason: str, message: str) -> Plan:

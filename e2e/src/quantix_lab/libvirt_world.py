@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -31,6 +32,8 @@ async def libvirt_world(host: LibvirtHost, **parts: Any) -> AsyncIterator[tuple[
     try:
         await eventually_async("the connection", lambda: client.connected)
         owner = host.qemu.sockets
+        # snapshots that an earlier test left: a world that takes up what is left would wait for their pools
+        shutil.rmtree(host.layout.data / "snapshots", ignore_errors=True)
         world = VmWorld(host.layout, client, ProcessTable(), owner, agents=client.agents, **parts)
         yield world, client
         for domain in await client.domains():

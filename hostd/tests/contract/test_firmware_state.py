@@ -77,7 +77,7 @@ async def test_variables_and_tpm_outlive_the_guest_and_its_definition(bench: Ben
     def written() -> bool:
         return digest(bench.nvram(vm)) != digest(template)
 
-    await eventually_async("firmware to write its variables", written, timeout_s=40)
+    await eventually_async("firmware to write its variables", written, timeout_s=120)
     await end(vm)
     assert not bench.nvram(vm).exists(), "the copy of this host goes: the VM may start elsewhere next"
     assert not tpm_state(bench, vm).exists()

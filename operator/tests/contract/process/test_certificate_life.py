@@ -87,7 +87,7 @@ async def test_the_operator_goes_on_when_its_certificate_has_ended(
             await asyncio.to_thread(leader.kill9)
             await asyncio.to_thread(short_lived.start)
             await asyncio.to_thread(wait_until_served, short_lived)
-            await becomes_ready(its_admin, "over-new-connections", 30)
+            await becomes_ready(its_admin, "over-new-connections", 90)
             await hears_at_once(standby, its_admin, "over-new-connections")
             assert went_on(standby)
             assert await asyncio.to_thread(standby.stop) == 0

@@ -119,7 +119,7 @@ def test_kubectl_waits_for_no_object_that_a_change_leaves_ready(
 
 
 def test_kubectl_explains_what_is_not_built(view: MachineView) -> None:
-    explained = view.machine.kubectl("explain", "vm.spec.migration").stdout
+    explained = view.machine.kubectl("explain", "hapolicy.spec").stdout
     assert "Not built yet" in explained
     assert "Not built yet" not in view.machine.kubectl("explain", "vm.spec.powerState").stdout
 

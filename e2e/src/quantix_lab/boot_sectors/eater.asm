@@ -8,19 +8,7 @@ wait_key:
   in al, dx
   test al, 1
   jz wait_key
-  cli
-  in al, 0x92
-  or al, 2
-  out 0x92, al
-  lgdt [descriptor]
-  mov eax, cr0
-  or al, 1
-  mov cr0, eax
-  jmp 8:flat
-bits 32
-flat:
-  mov ax, 16
-  mov ds, ax
+%include "flat.inc"
   mov edi, 0x100000
 next:
   mov [edi], edi
@@ -30,11 +18,3 @@ next:
 halt:
   hlt
   jmp halt
-align 4
-segments:
-  dq 0
-  dq 0x00cf9a000000ffff
-  dq 0x00cf92000000ffff
-descriptor:
-  dw 23
-  dd segments

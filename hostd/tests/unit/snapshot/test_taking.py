@@ -232,6 +232,7 @@ async def test_memory_is_asked_for_at_the_moment_and_the_guest_stands_still(
 async def test_disks_that_take_too_long_hold_no_guest_up_for_ever(
     running: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert f"{taking.STILL_S:.0f} s" in SNAPSHOT_TOO_LARGE
     monkeypatch.setattr(taking, "STILL_S", 0.0)
     write(disk_file(running), 7)
     key = part.add("first", running, memory=True)

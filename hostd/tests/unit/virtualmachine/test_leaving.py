@@ -5,38 +5,27 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from quantix_api.errors import TransientError
-from quantix_api.layout import Layout
 from quantix_api.resources import VOLUMES
 from quantix_hostd.claims import Holder, VolumePlace
 from quantix_hostd.clients.qemu_img import Disk
-from quantix_hostd.migration.leaving import LeavingRecord
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.storage import StorageByKind
 from quantix_lab.encrypted_disks import KEY, EncryptedDisks, encrypt
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.fake_target import MigrationHandle
+from quantix_lab.leaving_guest import OTHER_HOST, kept, look, sender, short_world
 from quantix_lab.vm_world import CLUSTER, VmHandle, VmWorld
 
 THERE = Holder("h2", 2)
-OTHER_HOST = {
-    "metadata": {"name": "h2", "uid": "h2"},
-    "spec": {},
-    "status": {"addresses": {"api": "192.0.2.2:9443"}},
-}
 
 
 @pytest.fixture
 def world(hypervisor: FakeHypervisor) -> Iterator[VmWorld]:
-    """In a directory whose name leaves room for sockets."""
-    with TemporaryDirectory(prefix="qx") as root:
-        world = VmWorld(Layout(Path(root)), hypervisor, hypervisor, kernel_log=hypervisor)
-        hypervisor.on_event = lambda event: world.reconciler.on_libvirt_event(event)
+    with short_world(hypervisor) as world:
         yield world
 
 
@@ -46,29 +35,11 @@ def migration(running: VmHandle) -> MigrationHandle:
     return MigrationHandle(running)
 
 
-async def look(vm: VmHandle, migration: MigrationHandle) -> None:
-    """One look of the source, and what its caches see of it."""
-    await vm.world.reconciler.reconcile(vm.uid)
-    if migration.uid in vm.world.migrations:
-        migration.pull()
-
-
 async def begin(vm: VmHandle, migration: MigrationHandle) -> None:
     """The target is ready, and the guest is on its way."""
     migration.change("target", prepared=True)
     await look(vm, migration)
     await asyncio.wait_for(sender(vm).sends.wait(), 5.0)
-
-
-def sender(vm: VmHandle) -> FakeHypervisor:
-    assert isinstance(vm.world.hypervisor, FakeHypervisor)
-    return vm.world.hypervisor
-
-
-def kept(vm: VmHandle) -> LeavingRecord:
-    leaving = vm.world.records.load(vm.uid).leaving
-    assert leaving is not None
-    return leaving
 
 
 async def test_it_waits_for_a_target_that_is_not_ready(running: VmHandle, migration: MigrationHandle) -> None:

@@ -5,34 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from quantix_api.errors import TransientError
-from quantix_api.layout import Layout
 from quantix_hostd.claims import Holder
 from quantix_hostd.facts.domain import PAUSED_POST_COPY_FAILED, DomainState
-from quantix_hostd.migration.leaving import LeavingRecord
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.fake_target import MigrationHandle
+from quantix_lab.leaving_guest import OTHER_HOST, kept, look, sender, short_world
 from quantix_lab.vm_world import VmHandle, VmWorld
 
 HERE, THERE = Holder("h1", 1), Holder("h2", 2)
-OTHER_HOST = {
-    "metadata": {"name": "h2", "uid": "h2"},
-    "spec": {},
-    "status": {"addresses": {"api": "192.0.2.2:9443"}},
-}
 
 
 @pytest.fixture
 def world(hypervisor: FakeHypervisor) -> Iterator[VmWorld]:
-    """In a directory whose name leaves room for sockets."""
-    with TemporaryDirectory(prefix="qx") as root:
-        world = VmWorld(Layout(Path(root)), hypervisor, hypervisor, kernel_log=hypervisor)
-        hypervisor.on_event = lambda event: world.reconciler.on_libvirt_event(event)
+    with short_world(hypervisor) as world:
         yield world
 
 
@@ -49,22 +38,6 @@ async def migration(running: VmHandle) -> MigrationHandle:
     running.world.records.save(running.uid, replace(record, leaving=may))
     sender(running).calls.clear()
     return made
-
-
-async def look(vm: VmHandle, migration: MigrationHandle) -> None:
-    await vm.world.reconciler.reconcile(vm.uid)
-    migration.pull()
-
-
-def sender(vm: VmHandle) -> FakeHypervisor:
-    assert isinstance(vm.world.hypervisor, FakeHypervisor)
-    return vm.world.hypervisor
-
-
-def kept(vm: VmHandle) -> LeavingRecord:
-    leaving = vm.world.records.load(vm.uid).leaving
-    assert leaving is not None
-    return leaving
 
 
 def begin_anew(vm: VmHandle) -> None:

@@ -205,7 +205,8 @@ class ScriptedHostd:
 
     async def _look_at_data(self, resource: Resource, live: Manifest) -> None:
         if live["metadata"].get("deletionTimestamp"):
-            await self._apply(resource, live, {"host": self.name, "data": "Absent"})
+            gone = conditions(resource, live, said("Ready", "False", "Deleting"))
+            await self._apply(resource, live, {"host": self.name, "data": "Absent", "conditions": gone})
         elif (live.get("status") or {}).get("data") is None and live["metadata"]["name"] not in self.unmade:
             await self._make(resource, live, "Available" if resource == VOLUMES else "Verified")
 

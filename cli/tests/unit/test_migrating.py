@@ -11,6 +11,7 @@ from quantix_cli.exits import CommandError, Exit
 from quantix_cli.vm.migration import moved, not_moved
 from quantix_client.api import ListResult
 from quantix_client.errors import NotFound
+from quantix_lab.clocks import HastyClock
 from quantix_lab.qx_session import qx_session, typed
 
 Manifest = dict[str, Any]
@@ -50,6 +51,7 @@ class Api:
         self.ends = ends or []
         self.created: list[Manifest] = []
         self.patches: list[Manifest] = []
+        self.selectors: list[str] = []
 
     async def get(self, resource: Resource, name: str, *_: Any, **__: Any) -> Manifest:
         if self.ends and resource.kind in (self.ends[0]["kind"],):
@@ -59,7 +61,8 @@ class Api:
                 return item
         raise NotFound(f"no {name}")
 
-    async def list(self, resource: Resource, *_: Any, **__: Any) -> ListResult:
+    async def list(self, resource: Resource, *_: Any, label_selector: str = "", **__: Any) -> ListResult:
+        self.selectors += [label_selector] if label_selector else []
         return ListResult(list(self.kinds.get(resource.kind, [])), "1")
 
     async def create(self, resource: Resource, body: Manifest, **_: Any) -> Manifest:
@@ -166,6 +169,48 @@ async def test_a_host_is_drained_until_it_is_empty(capsys: pytest.CaptureFixture
     assert await typed(qx_session(api), "host drain h1") == Exit.DONE
     assert api.patches == [{"spec": {"maintenance": True}}]
     assert capsys.readouterr().err == "h1 is empty, and in maintenance until: qx host resume h1\n"
+
+
+async def test_who_leaves_a_host_is_told_and_found_by_the_host(capsys: pytest.CaptureFixture[str]) -> None:
+    left = migration("Copying")
+    api = Api([host("False", "Draining"), host("True", "Empty")], **{VIRTUAL_MACHINE_MIGRATIONS.kind: [left]})
+    session = qx_session(api, clock=EndsAMove(left, after_s=0.0))
+    assert await typed(session, "host drain h1") == Exit.DONE
+    assert set(api.selectors) == {"quantix.io/maintenance-of=uid-h1"}
+    assert "web-1 moved to h1 in 3.0 s.\n" in capsys.readouterr().err
+
+
+class EndsAMove(HastyClock):
+    """Waits by looks alone; the move copies a byte at each, and ends after a time."""
+
+    def __init__(self, move: Manifest, after_s: float) -> None:
+        super().__init__()
+        self.move, self.ends_s = move, self.monotonic() + after_s
+
+    async def sleep(self, delay_s: float) -> None:
+        await super().sleep(delay_s)
+        status = self.move["status"]
+        status["progress"] = {"doneBytes": status.get("progress", {}).get("doneBytes", 0) + 1}
+        if self.monotonic() > self.ends_s:
+            status |= {"phase": "Succeeded", "finishedAt": "2026-11-01T10:00:03Z"}
+
+
+async def test_a_drain_waits_for_as_long_as_a_vm_moves_on() -> None:
+    left = migration("Copying")
+    ends = [*(host("False", "Draining") for _ in range(40)), host("True", "Empty")]
+    api = Api(ends, **{VIRTUAL_MACHINE_MIGRATIONS.kind: [left]})
+    session = qx_session(api, timeout_s=5.0, clock=EndsAMove(left, after_s=18.0))
+    assert await typed(session, "host drain h1") == Exit.DONE
+
+
+@pytest.mark.parametrize("verb", ["drain", "resume"])
+async def test_hosts_that_a_glob_picked_are_asked_about_first(verb: str) -> None:
+    hosts = [obj(HOSTS, name, {"maintenance": True}) for name in ("h1", "h2")]
+    api = Api(**{HOSTS.kind: hosts})
+    with pytest.raises(CommandError) as refused:
+        await typed(qx_session(api), f"host {verb} 'h*'")
+    assert refused.value.exit_code == Exit.USAGE
+    assert api.patches == []
 
 
 async def test_a_host_that_does_not_become_empty_says_what_stays(capsys: pytest.CaptureFixture[str]) -> None:

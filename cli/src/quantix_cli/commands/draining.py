@@ -14,7 +14,7 @@ from quantix_api.message_text import cause_of, hint_of
 from quantix_api.quantities import counted
 from quantix_api.resources import HOSTS, LABEL_MAINTENANCE_OF, VIRTUAL_MACHINE_MIGRATIONS, VIRTUAL_MACHINES
 from quantix_cli import fetch
-from quantix_cli.commands.selecting import UNTOUCHED
+from quantix_cli.commands.selecting import UNTOUCHED, confirm_selection
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
 from quantix_cli.nouns import NOUNS, Manifest, look
@@ -43,7 +43,8 @@ def drain_command(_: str) -> click.Command:
     def command(invocation: Invocation, names: tuple[str, ...], no_wait: bool) -> int:
         """Take a host out of service: it gets no new VMs, and those on it move to others while they run.
 
-        What a VM does is its migration.onMaintenance: Migrate, Stop, or Block, which waits for a person.
+        What a VM does is its migration.onMaintenance: Migrate, Stop, or Block, which waits for a person. This
+        waits for as long as VMs move on: --timeout is how long nothing may.
         """
         return _carry_out(invocation, names, wanted=True, wait=not no_wait)
 
@@ -77,6 +78,7 @@ def _carry_out(invocation: Invocation, names: tuple[str, ...], *, wanted: bool, 
     async def act(session: Session) -> Exit:
         selection = Selection(names=expand(names))
         picked, _ = await fetch.selected(session, NOUNS["host"], selection, untouched=UNTOUCHED)
+        confirm_selection(verb.capitalize(), picked, NOUNS["host"], session)
         return await each(
             list(picked.objects), lambda host: _one(session, host, wanted=wanted, wait=wait), session
         )
@@ -107,8 +109,12 @@ async def _one(session: Session, host: Manifest, *, wanted: bool, wait: bool) ->
 
 @dataclass
 class _Told:
-    """What was said already, and since when nothing moves while a VM stays."""
+    """What was said already, how far the moves were and since when, and since when nothing moves while a VM
+    stays.
+    """
 
+    moved_on_s: float
+    how_far: list[tuple[object, ...]] = field(default_factory=list)
     ended: set[str] = field(default_factory=set)
     blocked: str = ""
     stuck_since_s: float | None = None
@@ -116,10 +122,10 @@ class _Told:
 
 async def _until_empty(session: Session, host: Manifest) -> None:
     """Tell who leaves, and end once nobody is left. Raises CommandError: 1 when what is left does not leave
-    by itself, 8 after the session's time.
+    by itself, 8 after the session's time without any that came further.
     """
     name, generation, clock = host["metadata"]["name"], host["metadata"]["generation"], session.clock
-    begun, told = clock.monotonic(), _Told()
+    told = _Told(clock.monotonic())
     told.ended = {one["metadata"]["uid"] for one in await _moves(session, host) if is_over(one)}
     while True:
         host = await session.api.get(HOSTS, name)
@@ -137,11 +143,18 @@ async def _until_empty(session: Session, host: Manifest) -> None:
         told.stuck_since_s = since_s if stuck else None
         if told.stuck_since_s is not None and now - told.stuck_since_s > _BLOCKED_S:
             raise await _not_empty(session, name, drained)
-        if now - begun > session.timeout_s:
+        if (how_far := _how_far(moves)) != told.how_far:
+            told.how_far, told.moved_on_s = how_far, now
+        if now - told.moved_on_s > session.timeout_s:
             left = await _left(session, name)
             said = f"{name} is not empty yet: {counted(left, 'VM')} on it. It goes on being emptied."
             raise CommandError(Exit.TIMED_OUT, said, f"qx host explain {name}")
         await clock.sleep(_POLL_S)
+
+
+def _how_far(moves: list[Manifest]) -> list[tuple[object, ...]]:
+    looked_at = ("metadata.uid", "status.phase", "status.progress.doneBytes")
+    return sorted(tuple(str(look(one, path)) for path in looked_at) for one in moves)
 
 
 def _tell_ended(session: Session, moves: list[Manifest], told: _Told) -> None:

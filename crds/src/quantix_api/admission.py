@@ -112,3 +112,10 @@ def _object(kind: str, name: str, spec: Manifest) -> Manifest:
 
 def _named(pairs: tuple[tuple[str, str], ...]) -> list[Manifest]:
     return [{"name": name, "expression": cel} for name, cel in pairs]
+
+
+def where(kinds: str, cel: str) -> str:
+    """The expression, where a request of a host is about one of these kinds; each is `RESOURCE` or
+    `RESOURCE/status`, by the variable `kind` of that policy.
+    """
+    return f"!(variables.kind in {kinds.split()}) || ({cel})"

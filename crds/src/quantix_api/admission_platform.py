@@ -7,14 +7,13 @@ object: what takes a second one to judge (is the VM of this volume assigned to t
 
 from __future__ import annotations
 
-from quantix_api import admission_migrations, admission_snapshots
-from quantix_api.admission import Check, Match, Policy
+from quantix_api import admission_data, admission_migrations, admission_snapshots
+from quantix_api.admission import Check, Match, Policy, where
 from quantix_api.resources import (
     FINALIZER,
     GROUP,
     HOST_GROUP,
     HOST_USER_PREFIX,
-    LABEL_VIRTUAL_MACHINE_UID,
     NAMESPACE_HOSTS,
     OPERATOR_USER,
     VERSION,
@@ -104,20 +103,6 @@ _AS_IT_JOINS = (
     "&& object.metadata.?ownerReferences.orValue([]).size() == 0 "
     f"&& object.metadata.?finalizers.orValue([]).all(name, name == '{FINALIZER}')"
 )
-# Only a Volume of a VM is taken by a host itself; all else was given to it by the scheduler
-_ACTS_ON_IT = (
-    "oldObject.?status.?host.orValue('') == variables.me "
-    "|| (variables.kind == 'volumes/status' && oldObject.?status.?host.orValue('') == '' "
-    f"&& (oldObject.metadata.?labels[?'{LABEL_VIRTUAL_MACHINE_UID}'].hasValue() "
-    "|| oldObject.?status.?attachedTo.orValue([]).size() > 0))"
-)
-
-
-def _for(kinds: str, cel: str) -> str:
-    """The expression, where the request is about one of these kinds."""
-    return f"!(variables.kind in {kinds.split()}) || ({cel})"
-
-
 _HOST_CHECKS = (
     Check("variables.me != ''", f"A member of {HOST_GROUP} needs a user name {HOST_USER_PREFIX}NAME."),
     Check("request.operation != 'DELETE'", "A host deletes nothing in the API."),
@@ -126,28 +111,28 @@ _HOST_CHECKS = (
         message_cel="'A host does not write ' + variables.kind + '.'",
     ),
     Check(
-        _for("hosts hosts/status leases", "object.metadata.name == variables.me"),
+        where("hosts hosts/status leases", "object.metadata.name == variables.me"),
         message_cel="'Host ' + variables.me + ' writes only its own Host and Lease.'",
     ),
     Check(
-        _for("hosts", "request.operation == 'CREATE'"),
+        where("hosts", "request.operation == 'CREATE'"),
         "The spec, labels and annotations of a Host belong to the administrators.",
     ),
     Check(
-        _for("hosts", _AS_IT_JOINS),
+        where("hosts", _AS_IT_JOINS),
         "A host joins with an empty spec, no labels, no annotations and no owners: those belong to the "
         "administrators.",
     ),
     Check(
-        _for("leases", f"request.namespace == '{NAMESPACE_HOSTS}'"),
+        where("leases", f"request.namespace == '{NAMESPACE_HOSTS}'"),
         f"The Lease of a host is in namespace {NAMESPACE_HOSTS}.",
     ),
     Check(
-        _for("virtualmachines/status", "oldObject.?status.?assignment.?host.orValue('') == variables.me"),
+        where("virtualmachines/status", "oldObject.?status.?assignment.?host.orValue('') == variables.me"),
         message_cel="'This VM is not assigned to host ' + variables.me + '.'",
     ),
     Check(
-        _for(
+        where(
             "virtualmachines/status",
             "!object.?status.?runtime.hasValue() || object.?status.?runtime.?observedEpoch.orValue(0) "
             "== oldObject.?status.?assignment.?epoch.orValue(0)",
@@ -155,7 +140,7 @@ _HOST_CHECKS = (
         "status.runtime.observedEpoch is not the epoch of the VM's assignment.",
     ),
     Check(
-        _for(
+        where(
             "virtualmachines/status",
             "object.?status.?resolved == oldObject.?status.?resolved "
             "&& object.?status.?nics == oldObject.?status.?nics",
@@ -168,7 +153,7 @@ _HOST_CHECKS = (
         message_cel="'Only the operator writes the conditions ' + variables.theirs.join(', ') + '.'",
     ),
     Check(
-        _for(
+        where(
             "hosts/status",
             "object.?status.?hostLeg == oldObject.?status.?hostLeg "
             "&& object.?status.?allocated == oldObject.?status.?allocated "
@@ -178,46 +163,7 @@ _HOST_CHECKS = (
     ),
     *admission_migrations.HOST_CHECKS,
     *admission_snapshots.HOST_CHECKS,
-    Check(
-        _for(
-            "volumes/status images/status",
-            f"object.?status.?host.orValue('') == variables.me && ({_ACTS_ON_IT})",
-        ),
-        message_cel="(oldObject.?status.?host.orValue('') == '' ? 'Nothing gives this object to host ' "
-        ": 'Host ' + oldObject.status.host + ' acts on this object, not host ') + variables.me + '.'",
-    ),
-    Check(
-        _for(
-            "volumes/status",
-            "object.?status.?handle == oldObject.?status.?handle "
-            "|| object.?status.?handle.orValue(object.metadata.uid) == object.metadata.uid",
-        ),
-        "status.handle of a Volume is its UID.",
-    ),
-    Check(
-        _for(
-            "volumes/status",
-            "object.?status.?pool == oldObject.?status.?pool "
-            # a wish that is taken back as its work ends comes too late
-            "|| (oldObject.?status.?movingTo.hasValue() "
-            "&& object.?status.?pool == oldObject.?status.?movingTo) "
-            "|| (object.?spec.?pool.hasValue() "
-            "? object.?status.?pool.orValue(object.spec.pool) == object.spec.pool "
-            ": !oldObject.?status.?pool.hasValue())",
-        ),
-        "status.pool of a Volume is the pool of its spec, or the one that it was moved to.",
-    ),
-    Check(
-        _for(
-            "volumes/status images/status",
-            "object.?status.?attachedTo == oldObject.?status.?attachedTo "
-            "&& object.?status.?users == oldObject.?status.?users "
-            "&& object.?status.?usedBy == oldObject.?status.?usedBy "
-            "&& object.?status.?movingTo == oldObject.?status.?movingTo "
-            "&& object.?status.?confirmedHost == oldObject.?status.?confirmedHost",
-        ),
-        "Who uses a volume or an image, and whose word on it counts, is written only by Quantix's operator.",
-    ),
+    *admission_data.HOST_CHECKS,
 )
 
 HOSTS = Policy(

@@ -243,6 +243,21 @@ def test_an_image_is_reported_only_by_the_host_that_the_scheduler_chose(
     assert report(api, path, "Image", host_user("h2"), "quantix-hostd", said).code == 403
 
 
+@pytest.mark.parametrize("changed", [{"checksum": f"sha256:{'b' * 64}"}, {"virtualSize": "2Gi"}])
+def test_what_an_image_holds_is_found_once(
+    api: ApiAs, namespace: str, h1: str, changed: dict[str, str]
+) -> None:
+    path = make(api, "Image", namespace, f"fixed-{next(iter(changed)).lower()}", {"upload": {}})
+    assert report(api, path, "Image", OPERATOR, "quantix-scheduler", {"host": h1}).code == 200
+    found = {"host": h1, "checksum": f"sha256:{'a' * 64}", "format": "Qcow2", "virtualSize": "1Gi"}
+    assert report(api, path, "Image", host_user(h1), "quantix-hostd", found).code == 200
+    again = report(api, path, "Image", host_user(h1), "quantix-hostd", {**found, "phase": "Ready"})
+    assert again.code == 200
+    other = report(api, path, "Image", host_user(h1), "quantix-hostd", {**found, **changed})
+    assert (other.code, "never changes" in other.message) == (403, True)
+    assert report(api, path, "Image", host_user(h1), "quantix-hostd", {"host": h1}).code == 403
+
+
 def test_a_migration_is_reported_by_its_two_hosts(api: ApiAs, namespace: str) -> None:
     kind = "VirtualMachineMigration"
     path = make(api, kind, namespace, "move", {"virtualMachine": "web-1"})

@@ -74,8 +74,8 @@ class ImagePlan:
 def plan_image(seen: ImageObserved) -> ImagePlan:
     """The actions that bring the image nearer to what the API wants."""
     if seen.image.deleting:
-        return _plan_removal(seen)
-    if seen.transfer is not None and seen.transfer.running:
+        found = _plan_removal(seen)
+    elif seen.transfer is not None and seen.transfer.running:
         found = _on_its_way(seen, seen.transfer)
     else:
         found = _plan_present(seen) if seen.there else _plan_absent(seen)

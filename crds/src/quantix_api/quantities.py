@@ -56,8 +56,8 @@ def size_bytes(size: str) -> int:
 def format_size(number_bytes: int) -> str:
     """A size string for a number of bytes: the largest binary unit that keeps it exact, `0` for none.
 
-    The API knows whole KiB only and twelve digits: what it cannot say is rounded up to the next that it can.
-    Raises ValueError for a negative number.
+    The API knows whole KiB only and twelve digits: what it cannot say is rounded up to the next that it can,
+    and what is beyond the largest is that. Raises ValueError for a negative number.
     """
     if number_bytes < 0:
         raise ValueError(f"no size string for {number_bytes} bytes")
@@ -71,7 +71,7 @@ def format_size(number_bytes: int) -> str:
         whole = -(-number_bytes // UNIT_BYTES[unit])
         if whole <= _MOST:
             return f"{whole}{unit}"
-    raise ValueError(f"no size string for {number_bytes} bytes")
+    return f"{_MOST}{_BINARY_UNITS[0]}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -32,6 +32,10 @@ def test_a_written_size_never_holds_less_and_is_exact_in_whole_kib_below_512_tib
         assert back == number
 
 
+def test_a_sum_beyond_the_largest_size_is_told_as_that() -> None:
+    assert format_size(2 * size_bytes("999999999999Pi")) == "999999999999Pi"
+
+
 def test_nothing_left_is_zero_both_ways() -> None:
     assert format_size(0) == "0"
     assert size_bytes("0") == 0

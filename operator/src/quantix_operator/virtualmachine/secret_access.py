@@ -38,7 +38,7 @@ from quantix_operator.indexers import assigned_host, encrypted_in
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling import host_reading
 from quantix_operator.virtualmachine.observe import secret_references
-from quantix_operator.volumedata.right import host_of_owners, is_denied, owners_of
+from quantix_operator.volumedata.right import host_of_owners, owners_of, refuted
 
 
 class SecretAccess:
@@ -162,7 +162,8 @@ def secrets_of_volumes(objects: Objects, namespace: str, host: str) -> Iterable[
         owners = owners_of(objects, volume)
         keeper = volume.status.host or host_of_owners(owners)
         comes = any(_moves_to(vm, host) for vm in owners)
-        if (keeper == host or comes) and not is_denied(objects, volume):
+        # in a shared pool, too: what a host says there of itself gives it no passphrase
+        if (keeper == host or comes) and not refuted(volume, owners):
             yield volume.spec.encryption.secret_ref.name
 
 

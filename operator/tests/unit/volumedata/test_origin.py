@@ -269,6 +269,20 @@ def test_a_host_may_read_the_secrets_of_the_volumes_that_it_keeps_by_right_only(
     assert readers() == set()
 
 
+def test_a_host_that_takes_an_encrypted_volume_of_another_in_a_shared_pool_is_given_no_secret(
+    world: World,
+) -> None:
+    rbd = {"monitors": ["10.1.0.1"], "pool": "quantix", "user": "quantix", "secretRef": {"name": "ceph"}}
+    world.put(STORAGE_POOLS, "ceph", "", {"rbd": rbd})
+    world.vm("web-1", SIZE, {"assignment": {"host": "h1", "epoch": 1}})
+    spec = {"size": "1Gi", "encryption": KEY, "pool": "ceph"}
+    taken = {**MADE, "confirmedHost": None, "pool": "ceph"}
+    world.volume("data", spec, taken, **of_vm("web-1"))
+    assert "disk-key" not in secrets_of_volumes(world.objects, "a", "h2")
+    world.volume("data", spec, {**taken, "host": "h1"}, **of_vm("web-1"))
+    assert "disk-key" in secrets_of_volumes(world.objects, "a", "h1")
+
+
 def test_a_host_that_a_vm_moves_to_may_read_its_secrets_before_it_comes(world: World) -> None:
     move = {"uid": "m", "name": "move", "sourceHost": "h2", "targetHost": "h1"}
     status = {"assignment": {"host": "h2", "epoch": 1}, "migration": move}

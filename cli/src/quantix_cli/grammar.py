@@ -284,7 +284,7 @@ class Root(click.Group):
 _SUMMARIES = {
     "status": "how the whole is doing, and what needs attention",
     "explain": "why an object is as it is: qx explain vm/web-1",
-    "plan": "what would happen: qx plan host-loss h1, qx plan maintenance h1",
+    "plan": "what would happen: qx plan host-loss h1, maintenance h1 or balance",
     "doctor": "whether this machine and the installation on it are well; needs no API",
     "support-bundle": "logs, objects and versions in one file, without secrets",
     "completion": "what bash, zsh or fish needs so that Tab completes qx",

@@ -87,7 +87,7 @@ _PROTECTION = (
         "NoFencing",
         "VirtualMachine",
         "Nothing could prove that {host} has stopped.",
-        "give the host a bmc, or the VM a pool that can fence",
+        "nothing yet: failover is not built",
     ),
     Template(
         "NoOtherHost", "VirtualMachine", "No other host could run it.", "add a host, or relax its placement"

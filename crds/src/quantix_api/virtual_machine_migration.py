@@ -107,7 +107,7 @@ class VirtualMachineMigrationStatus(Status):
     virtual_machine_uid: Annotated[UID | None, Doc("The VM that it is about.")] = None
     source_host: Annotated[Name | None, Doc("The host that the VM comes from.")] = None
     target_host: Annotated[Name | None, Doc("The host that it goes to.")] = None
-    progress: Annotated[Progress | None, Doc("How much memory is copied.")] = None
+    progress: Annotated[Progress | None, Doc("How much of memory and local disks is copied.")] = None
     source: Annotated[MigrationSource | None, Doc("What the source host reports.")] = None
     target: Annotated[MigrationTarget | None, Doc("What the target host reports.")] = None
     started_at: Annotated[Time | None, Doc("When the hosts were chosen.")] = None

@@ -84,7 +84,7 @@ _STATE = {
         "1 GiB are best set aside on the kernel's command line.",
     ),
     "Lost": Advice(_HOST, _LATER),
-    "NoSharedPool": Advice("`qx pool list`.", "Nothing on one machine. Shared storage is not built yet."),
+    "NoSharedPool": Advice("`qx pool list`.", "Nothing on one machine; on several, make a pool in Ceph."),
     "AddressShared": Advice(
         "`ip address` on both hosts.",
         "Give each host an address of its own; a certificate is made for one of them.",

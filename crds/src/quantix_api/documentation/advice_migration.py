@@ -18,7 +18,9 @@ MIGRATION_ADVICE: dict[str, Advice] = {
         "The VM is the target's already. Where that is silent, it takes the VM up when it is back.",
     ),
     "Cancelled": Advice(_MIGRATION, "Make a new one, if the VM is to move after all."),
-    "NotRunning": Advice(_VM, "Start the VM; what is off needs no migration, it is placed when it starts."),
+    "NotRunning": Advice(
+        _VM, "Start the VM. What is off needs no migration: it is placed when it starts, where its disks are."
+    ),
     "CPUFeatureMissing": Advice(
         _VM,
         "Choose a host with the same CPU, or give the VM a model that both have (`spec.cpu.model`) and "

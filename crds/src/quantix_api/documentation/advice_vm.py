@@ -212,7 +212,7 @@ _FAILURES = {
     "FencingHeld": Advice("The switch between the hosts.", "Mend the network. Failover is not built yet."),
     "LocalStorage": Advice(
         "`qx pool list`.",
-        "Nothing on one machine. Shared storage, which would protect the VM, is not built yet.",
+        "Nothing on one machine. On several, `qx volume move VOLUME --pool` a pool in Ceph.",
     ),
     "HostDevice": Advice(
         "`spec.hostDevices`.",
@@ -236,12 +236,12 @@ _FAILURES = {
     "NoSpareRoom": Advice("`qx status`.", "Stop a VM, or add a host. Failover is not built yet."),
     "QuorumAtRisk": Advice("`qx status`.", "Bring the lost member back. Failover is not built yet."),
     "LocalMedium": Advice("`spec.cdroms`.", "`qx vm detach NAME DRIVE` takes the medium out."),
-    "AffinityBroken": Advice(_EXPLAIN, "Stop and start the VM: it is then placed anew."),
+    "AffinityBroken": Advice(_EXPLAIN, "`qx vm migrate NAME`; `qx plan balance` names a host."),
     "AntiAffinityBroken": Advice(
-        _EXPLAIN, "Stop and start one of them: it is then placed anew. With one host there is no other place."
+        _EXPLAIN, "`qx vm migrate NAME` one of them. With one host there is no other place."
     ),
     "SelectorBroken": Advice(
-        "`kubectl get host HOST --show-labels`.", "Label the host again, or stop and start the VM elsewhere."
+        "`kubectl get host HOST --show-labels`.", "Label the host again, or `qx vm migrate NAME`."
     ),
 }
 

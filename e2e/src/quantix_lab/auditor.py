@@ -2,29 +2,32 @@
 
 Outside all knowledge of the product: it reads /proc alone (proc(5)). A QEMU runs its guest while its threads
 of virtual CPUs spend time; the half of a migration that waits to be filled, and a guest that is paused, spend
-none but for moments, such as when it starts. So two ran beside each other that both did in `LOOKS` looks one
-after the other; those that take turns within one are a hand-over.
+none but for moments, such as when it starts. A guest that rests wakes some times a second. So two ran beside
+each other that took turns `TURNS` times within `WINDOW` looks; one after the other is a hand-over.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 LOOK_S = 0.05
-LOOKS = 4
+WINDOW = 60
+TURNS = 8
 _PROGRAM = "qemu-system-"
 _NAMED = "debug-threads=on"
 
 
 @dataclass(frozen=True)
 class Run:
-    """A QEMU that has run the guest of VM `uuid` for some looks; `network` names the host that it is in."""
+    """A QEMU that runs the guest of VM `uuid`; `network` names the host that it is in."""
 
     uuid: str
     pid: int
@@ -68,26 +71,25 @@ class Auditor:
         """Raise AssertionError when any VM ran twice since the last check, or nobody has looked."""
         assert self._error is None, f"the auditor failed: {self._error!r}"
         assert self._thread.is_alive(), "the auditor does not look any more"
+        assert self.looks, "the auditor has not looked yet"
         found, self.violations = self.violations, []
         assert not found, "; ".join(map(str, found[:3]))
 
     def _look_on(self) -> None:
-        spent: dict[int, int] = {}
-        streaks: dict[int, int] = {}
+        spent: dict[Run, int] = {}
+        window: deque[frozenset[Run]] = deque(maxlen=WINDOW)
         try:
             while not self._ending.wait(LOOK_S):
-                now = {pid: self._spent_ns(pid) for pid in self._machines()}
-                ran = {pid for pid, cpu_ns in now.items() if cpu_ns > spent.get(pid, cpu_ns)}
-                streaks = {pid: streaks.get(pid, 0) + 1 for pid in ran}
-                runs = [self._run_of(pid) for pid, looks in streaks.items() if looks >= LOOKS]
-                self.violations += violations(runs, time.monotonic())
+                now = {run: self._spent_ns(run.pid) for run in self._machines()}
+                window.append(frozenset(run for run, ns in now.items() if ns > spent.get(run, ns)))
+                self.violations += violations(window, time.monotonic())
                 spent = now
                 self.looks += 1
         except BaseException as error:
             self._error = error
             raise
 
-    def _machines(self) -> Iterable[int]:
+    def _machines(self) -> Iterable[Run]:
         """Those with a VM: libvirt asks others what QEMU can do. Raises AssertionError for one whose virtual
         CPUs cannot be told from its other threads.
         """
@@ -96,7 +98,8 @@ class Auditor:
                 command = _text(process / "cmdline")
                 if "\0-uuid\0" in command:
                     assert _NAMED in command, f"QEMU {process.name} was started without {_NAMED}"
-                    yield int(process.name)
+                    words = command.split("\0")
+                    yield Run(words[words.index("-uuid") + 1], int(process.name), self._network(process))
 
     def _spent_ns(self, pid: int) -> int:
         """What its virtual CPUs spent (schedstat: first number, in ns)."""
@@ -113,22 +116,29 @@ class Auditor:
             # it has ended meanwhile
             return []
 
-    def _run_of(self, pid: int) -> Run:
-        words = _text(self._proc / str(pid) / "cmdline").split("\0")
-        uuid = words[words.index("-uuid") + 1] if "-uuid" in words else f"of pid {pid}, which has ended"
+    def _network(self, process: Path) -> str:
         try:
-            network = str((self._proc / str(pid) / "ns/net").readlink())
+            return str((process / "ns/net").readlink())
         except OSError:
-            network = "a host that has ended"
-        return Run(uuid, pid, network)
+            return "a host that has ended"
 
 
-def violations(runs: Iterable[Run], at_s: float) -> list[Violation]:
-    """Which VMs have more than one of these runs. Pure."""
-    by_vm: dict[str, list[Run]] = {}
-    for run in runs:
-        by_vm.setdefault(run.uuid, []).append(run)
-    return [Violation(at_s, tuple(several)) for several in by_vm.values() if len(several) > 1]
+def violations(window: Sequence[frozenset[Run]], at_s: float) -> list[Violation]:
+    """Which pairs ran one VM beside each other, by who spent time in each look. Pure."""
+    seen = sorted(frozenset().union(*window), key=lambda run: run.pid)
+    pairs = (pair for pair in combinations(seen, 2) if pair[0].uuid == pair[1].uuid)
+    return [Violation(at_s, pair) for pair in pairs if _turns(window, *pair) >= TURNS]
+
+
+def _turns(window: Sequence[frozenset[Run]], one: Run, other: Run) -> int:
+    """How often they took turns; a look in which both spent time is a turn, too."""
+    turns, last = 0, None
+    for ran in window:
+        both = one in ran and other in ran
+        now = one if one in ran else other if other in ran else last
+        turns += both or (last is not None and now is not last)
+        last = now
+    return turns
 
 
 def _text(path: Path) -> str:

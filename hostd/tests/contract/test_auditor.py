@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from quantix_lab.auditor import Auditor
+from quantix_lab.auditor import WINDOW, Auditor
+from quantix_lab.boot_sectors import assemble
 from quantix_lab.waiting import eventually
 
-# a guest that goes round for ever (jmp to itself), in a boot sector
+# two guests, as boot sectors: one goes round for ever (jmp to itself), one wakes four times a second
 ROUND = b"\xeb\xfe".ljust(510, b"\0") + b"\x55\xaa"
+RESTS = assemble("rests")
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
@@ -24,9 +26,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a QEMU of the VM with this UUID; it is ended with the test."""
     with ExitStack() as running:
 
-        def start_one(vm: str, *options: str) -> subprocess.Popen[bytes]:
+        def start_one(vm: str, *options: str, guest: bytes = ROUND) -> subprocess.Popen[bytes]:
             disk = tmp_path / f"{uuid.uuid4().hex}.raw"
-            disk.write_bytes(ROUND)
+            disk.write_bytes(guest)
             argv = ["qemu-system-x86_64", "-accel", "tcg", "-M", "q35", "-m", "32", "-nodefaults", "-display"]
             argv += ["none", "-name", "guest=round,debug-threads=on"]
             argv += ["-uuid", vm, "-drive", f"file={disk},format=raw,if=virtio", *options]
@@ -44,7 +46,7 @@ def auditor() -> Iterator[Auditor]:
         yield looking
 
 
-def look_on(auditor: Auditor, looks: int = 20) -> None:
+def look_on(auditor: Auditor, looks: int = WINDOW) -> None:
     until = auditor.looks + looks
     eventually("the auditor looks", lambda: auditor.looks >= until, 30)
 
@@ -56,6 +58,15 @@ def test_two_that_run_one_vm_are_seen(auditor: Auditor, start: Start) -> None:
     assert {run.pid for run in auditor.violations[-1].runs} == pids
     with pytest.raises(AssertionError, match=f"VM {vm} ran twice"):
         auditor.check()
+
+
+def test_two_that_rest_most_of_the_time_are_seen(auditor: Auditor, start: Start) -> None:
+    vm = str(uuid.uuid4())
+    start(vm, guest=RESTS)
+    time.sleep(2)
+    auditor.check()
+    start(vm, guest=RESTS)
+    eventually("both are seen", lambda: bool(auditor.violations), 30)
 
 
 def test_two_vms_and_a_half_that_waits_are_no_violation(auditor: Auditor, start: Start) -> None:

@@ -41,7 +41,8 @@ _ALONE = ("test_up_and_down", "test_users_cluster", "test_bench")
 # on a lab of several hosts, first how they become one cluster
 _SEVERAL_HOSTS = (
     *("test_migration", "test_migration_in_ceph", "test_migration_with_state"),
-    *("test_joining", "test_several_hosts", "test_balancing", "test_networks_across_hosts"),
+    *("test_joining", "test_several_hosts", "test_balancing", "test_maintenance"),
+    "test_networks_across_hosts",
 )
 _GROUPS = (*_SHARED, _SEVERAL_HOSTS, *((module,) for module in _ALONE))
 _PLACES = {

@@ -142,6 +142,12 @@ _OF_RESTORES = (
     ),
     Template(
         "MemoryUnusable",
+        _RESTORE,
+        "What {name} was, when snapshot {unread} kept its memory, is not to be read any more.",
+        "qx snapshot restore {unread} --no-memory",
+    ),
+    Template(
+        "MemoryUnusable",
         "VirtualMachine",
         "It is another machine now than that memory is of: {unlike} differ.",
         "set that back, and restore the snapshot again",

@@ -21,7 +21,7 @@ from quantix_operator.context import Context
 from quantix_operator.diskset.telling import Release, Tell, told_status
 from quantix_operator.finalizers import Finalizers
 from quantix_operator.objects import Objects
-from quantix_operator.restore.model import Action, Choose, Leave, LetGo, Name, Steps, Task
+from quantix_operator.restore.model import Action, Choose, Leave, LetGo, LetGoLeft, Name, Steps, Task
 from quantix_operator.restore.status import chosen_status, left_status
 from quantix_operator.scheduling.observe import facts_of
 from quantix_operator.scheduling.pass_plan import scheduled_fact
@@ -40,8 +40,11 @@ class Writer:
         self._scheduler = StatusWriter(context.api, context.cache, MANAGER_SCHEDULER)
         self._finalizers = Finalizers(context.api, context.cache, VIRTUAL_MACHINE_RESTORES)
 
-    async def carry_out(self, steps: Steps) -> None:
+    async def carry_out(self, steps: Steps | LetGoLeft) -> None:
         """All of them, in their order. Raises Conflict or NotFound at the first that finds another state."""
+        if isinstance(steps, LetGoLeft):
+            await self._let_go_left(steps.about)
+            return
         for action in steps.actions:
             await self._one(action, steps.task)
 
@@ -69,10 +72,7 @@ class Writer:
         await self._scheduler.write(VIRTUAL_MACHINE_RESTORES, held, chosen_status(chosen), on_version=True)
         log.info("restore", restore=task.restore.key, host=chosen.host)
 
-    async def let_go_left(self, vm: VirtualMachine) -> None:
-        """A VM that names a restore which is not known: it goes on where the API does not have that. Raises
-        as `carry_out`.
-        """
+    async def _let_go_left(self, vm: VirtualMachine) -> None:
         named, namespace = vm.status.restore, vm.metadata.namespace
         assert named is not None
         assert named.name is not None

@@ -6,6 +6,7 @@ from quantix_api import SnapshotDisk, VirtualMachine, VirtualMachineSnapshot
 from quantix_api.facts import Fact, fact
 from quantix_operator.diskset.model import VmDisk
 from quantix_operator.diskset.telling import Tell
+from quantix_operator.restore.differences import SPEC
 from quantix_operator.restore.model import Task
 
 
@@ -85,8 +86,10 @@ def _memory(task: Task, snapshot: VirtualMachineSnapshot, name: str) -> Tell | N
     """Memory goes on only in the machine that it was in."""
     if task.restore.spec.memory == "Never" or not snapshot.spec.memory or not task.unlike:
         return None
-    paths = ", ".join(task.unlike)
     of = snapshot.metadata.name
+    if SPEC in task.unlike:
+        return _fails(fact("Ready", "False", "MemoryUnusable", name=name, unread=of))
+    paths = ", ".join(task.unlike)
     return _fails(fact("Ready", "False", "MemoryUnusable", name=name, snapshot=of, paths=paths))
 
 

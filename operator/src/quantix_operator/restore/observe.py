@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from quantix_api import VirtualMachine, VirtualMachineRestore, VirtualMachineSnapshot, VirtualMachineSpec
 from quantix_api.resources import MANAGER_HOSTD
 from quantix_api.seniority import age_order
@@ -13,7 +15,7 @@ from quantix_operator.diskset.model import Reach, host_of
 from quantix_operator.diskset.observe import disks_of, reach_of, snapshot_under_way
 from quantix_operator.indexers import UNFINISHED, open_or_going
 from quantix_operator.objects import Objects
-from quantix_operator.restore.differences import differences, unlike_memory
+from quantix_operator.restore.differences import SPEC, differences, unlike_memory
 from quantix_operator.restore.model import Observed, Task
 
 
@@ -59,11 +61,16 @@ def _task(objects: Objects, restore: VirtualMachineRestore) -> Task:
 
 
 def _differences(vm: VirtualMachine, snapshot: VirtualMachineSnapshot | None) -> tuple[str, ...]:
-    """With all defaults spelt out on both sides: what says nothing is what says the default."""
+    """With all defaults spelt out on both sides: what says nothing is what says the default. SPEC of a config
+    that nobody can read: a host wrote it, perhaps under another schema.
+    """
     config = snapshot.status.config if snapshot is not None else None
     if config is None:
         return ()
-    kept = model_of(VirtualMachine, {"metadata": {"name": vm.metadata.name}, "spec": config})
+    try:
+        kept = model_of(VirtualMachine, {"metadata": {"name": vm.metadata.name}, "spec": config})
+    except ValidationError:
+        return (SPEC,)
     return differences(_spelt_out(kept.spec), _spelt_out(vm.spec))
 
 

@@ -20,6 +20,7 @@ from quantix_operator.restore.model import (
     Choose,
     Leave,
     LetGo,
+    LetGoLeft,
     Name,
     Observed,
     Steps,
@@ -27,19 +28,21 @@ from quantix_operator.restore.model import (
 )
 
 
-def plan_restores(observed: Observed) -> tuple[Steps, ...]:
-    """The steps of every restore that has any; of one VM one at a time, the elder first."""
+def plan_restores(observed: Observed) -> tuple[Steps | LetGoLeft, ...]:
+    """The steps of every restore that has any; of one VM one at a time, the elder first. And of every VM that
+    a restore left behind.
+    """
     held = {
         task.vm.metadata.uid: task.restore.metadata.name
         for task in observed.tasks
         if task.vm is not None and task.is_named and not task.is_over
     }
-    steps = []
+    steps: list[Steps | LetGoLeft] = []
     for task in observed.tasks:
         actions = _actions(task, observed.reach, held)
         if actions:
             steps.append(Steps(task, actions))
-    return tuple(steps)
+    return (*steps, *map(LetGoLeft, observed.left))
 
 
 def _actions(task: Task, reach: Reach, held: dict[str, str]) -> tuple[Action, ...]:

@@ -61,3 +61,7 @@ class Steps:
 
     shot: Shot
     actions: tuple[Action, ...]
+
+    @property
+    def about(self) -> VirtualMachineSnapshot:
+        return self.shot.snapshot

@@ -25,6 +25,7 @@ from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.host.drains import Drains
 from quantix_operator.maintenance.controller import MaintenanceController
+from quantix_operator.metrics import Metrics
 from quantix_operator.migration.controller import KEY, MigrationController
 from quantix_operator.objects import Objects
 
@@ -32,15 +33,21 @@ Manifest = dict[str, Any]
 FINALIZER = "quantix.io/cleanup"
 
 
-class KilledError(Exception):
-    """The leader ended."""
+class KilledError(BaseException):
+    """The leader ended: no code of its own goes on."""
 
 
 class Api(FakeStatusApi):
-    """Checks versions as the server does, and ends a leader after `lives` writes."""
+    """Checks versions as the server does, and ends a leader after `lives` writes. `refuses`: what it takes no
+    status of, by UID, and with which error.
+    """
 
     lives = 1_000_000
     late: list[Manifest]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refuses: dict[str, Exception] = {}
 
     def _spend(self) -> None:
         if self.lives == 0:
@@ -54,6 +61,8 @@ class Api(FakeStatusApi):
         asked = obj["metadata"].get("resourceVersion")
         if asked not in (None, known["metadata"]["resourceVersion"]):
             raise Conflict("changed")
+        if known["metadata"]["uid"] in self.refuses:
+            raise self.refuses[known["metadata"]["uid"]]
         self._spend()
         return await super().apply(resource, obj, **kwargs)
 
@@ -113,11 +122,12 @@ class MovingWorld:
     def restart(self) -> None:
         """A new leader, which remembers nothing."""
         self.api.lives = 1_000_000
+        self.clock = SystemClock()
         parts: Any = SimpleNamespace()
         api: Any = self.api
         events: Any = self.events
         self.cache = Cache((*QUANTIX_RESOURCES, NAMESPACES))
-        self.context = Context(parts, api, self.cache, events, parts, SystemClock(), parts, "uid")
+        self.context = Context(parts, api, self.cache, events, Metrics(), self.clock, parts, "uid")
         self.objects = Objects(self.cache)
         self.controller = MigrationController(self.context, self.objects)
         self.drains = Drains()

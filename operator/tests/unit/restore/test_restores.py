@@ -395,3 +395,41 @@ async def test_a_restore_that_was_not_heard_of_yet_holds_its_vm_off(world: Snapp
     world.cache.remove(VIRTUAL_MACHINE_RESTORES, world.live("back"))
     await world.restores.reconcile(restores.KEY)
     assert holder(world) == {"uid": "uid-back", "name": "back"}
+
+
+async def test_a_key_as_long_as_anybody_likes_ends_no_restore(world: SnappingWorld) -> None:
+    world.wants("web", placement={"hostSelector": {"k" * 300: "v"}})
+    world.kept("long")
+    world.wants("web", placement={})
+    world.set_back("back", snapshot="long")
+    await world.pass_all()
+    world.host_says("back", "Restored", phase="Restored")
+    await world.pass_all()
+    assert world.live("back")["status"]["differences"] == ["spec.placement.hostSelector"]
+    assert holder(world) is None
+
+
+UNREADABLE = {"cpu": "many", "memory": [1]}
+
+
+async def test_a_config_that_nobody_can_read_keeps_no_restore_waiting(world: SnappingWorld) -> None:
+    world.kept("odd", config=UNREADABLE)
+    world.set_back("first", snapshot="odd", at="11:00:01")
+    world.off("other")
+    world.set_back("second", vm="other", at="11:00:02")
+    await world.pass_all()
+    assert world.told("second")[:2] == ("Failed", "VirtualMachineNotFound")
+    world.host_says("first", "Restored", phase="Restored")
+    await world.pass_all()
+    assert world.live("first")["status"]["differences"] == ["spec"]
+    assert holder(world) is None
+
+
+async def test_memory_of_a_config_that_nobody_can_read_is_refused(world: SnappingWorld) -> None:
+    snapshot = world.kept("odd", config=UNREADABLE)
+    snapshot["spec"]["memory"] = True
+    world.api.put(snapshot)
+    world.set_back("back", snapshot="odd")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Failed", "MemoryUnusable")
+    assert "qx snapshot restore odd --no-memory" in world.told("back")[2]

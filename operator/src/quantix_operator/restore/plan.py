@@ -1,8 +1,8 @@
 """What is to be done about every restore, from what was observed. Pure.
 
     waits ──VM, snapshot and disks fit──► VM is off ──► Name, Choose ──► its host: Restoring ──► Restored
-      │                   └──stop: Force──► Name ──► its host ends the guest ──┘          └──► Failed
-      └── never can be done ──► Failed                                 LetGo ◄── either ──┘
+      │      └──stop: Force, and a host to do it──► Name ──► its host ends the guest ──┘   └──► Failed
+      └── never can be done ──► Failed                                   LetGo ◄── either ──┘
 
 The VM names the restore (`status.restore`) from before a host may act until after it has said that it is
 over: meanwhile the scheduler gives the VM no host.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from quantix_api import VirtualMachine, VirtualMachineSnapshot
 from quantix_api.facts import Fact, fact
-from quantix_operator.diskset.model import Reach, host_of
+from quantix_operator.diskset.model import Reach, VmDisk, host_of
 from quantix_operator.diskset.telling import Release, Tell
 from quantix_operator.restore.fitting import disks_to_set_back, misfit
 from quantix_operator.restore.model import (
@@ -92,9 +92,20 @@ def _begin(task: Task, reach: Reach, held: dict[str, str]) -> tuple[Action, ...]
     found = misfit(task, vm, snapshot) or _barred(task, vm, held)
     if found is not None or snapshot is None:
         return (*_let_go(task), *((found,) if found is not None else ()))
-    if host_of(vm):
-        return _wait_for_stop(task, vm, reach, held)
-    return _choose(task, vm, snapshot, reach, held)
+    stops = host_of(vm) != ""
+    if stops and task.restore.spec.stop == "Never":
+        return (*_let_go(task), _waits(fact("Ready", "False", "WaitingForStop", name=vm.metadata.name)))
+    disks = disks_to_set_back(task, snapshot)
+    place = _place(disks, snapshot, reach)
+    if isinstance(place, Tell):
+        # nothing is switched off for a restore that nobody can do
+        return (*_let_go(task), place)
+    held[vm.metadata.uid] = task.restore.metadata.name
+    named: tuple[Action, ...] = () if task.is_named else (Name(),)
+    if stops:
+        return (*named, _switches_off(vm, reach))
+    begins = Tell("Restoring", fact("Ready", "False", "Restoring", host=place))
+    return (*named, Choose(place, vm, snapshot, disks), begins)
 
 
 def _barred(task: Task, vm: VirtualMachine, held: dict[str, str]) -> Tell | None:
@@ -110,37 +121,27 @@ def _barred(task: Task, vm: VirtualMachine, held: dict[str, str]) -> Tell | None
     return None
 
 
-def _wait_for_stop(task: Task, vm: VirtualMachine, reach: Reach, held: dict[str, str]) -> tuple[Action, ...]:
-    host, name = host_of(vm), vm.metadata.name
-    if task.restore.spec.stop == "Never":
-        return (*_let_go(task), _waits(fact("Ready", "False", "WaitingForStop", name=name)))
-    held[vm.metadata.uid] = task.restore.metadata.name
-    named: tuple[Action, ...] = () if task.is_named else (Name(),)
-    if host in reach.silent:
-        return (*named, _waits(fact("Ready", "False", "Restoring", silent=host)))
-    return (*named, _waits(fact("Ready", "False", "WaitingForStop", name=name, host=host)))
-
-
-def _choose(
-    task: Task, vm: VirtualMachine, snapshot: VirtualMachineSnapshot, reach: Reach, held: dict[str, str]
-) -> tuple[Action, ...]:
-    disks = disks_to_set_back(task, snapshot)
-    place, pools = snapshot.status.host or "", sorted({disk.pool for disk in disks})
+def _place(disks: tuple[VmDisk, ...], snapshot: VirtualMachineSnapshot, reach: Reach) -> str | Tell:
+    """The host that sets them back, or why none does now."""
+    keeper = snapshot.status.host or ""
     if any(disk.keeper for disk in disks):
         # only that host has them, whatever else it is
-        if place in reach.silent:
-            return (*_let_go(task), _waits(fact("Ready", "False", "Restoring", silent=place)))
-        host = place
-    else:
-        host = reach.host_for(pools, place)
-    if not host:
-        said, pool = "no host that is Ready reaches it", pools[0] if pools else "?"
-        lacks = fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=pool, said=said)
-        return (*_let_go(task), _waits(lacks))
-    held[vm.metadata.uid] = task.restore.metadata.name
-    named: tuple[Action, ...] = () if task.is_named else (Name(),)
-    begins = Tell("Restoring", fact("Ready", "False", "Restoring", host=host))
-    return (*named, Choose(host, vm, snapshot, disks), begins)
+        silent = keeper in reach.silent
+        return _waits(fact("Ready", "False", "Restoring", silent=keeper)) if silent else keeper
+    pools = sorted({disk.pool for disk in disks})
+    host = reach.host_for(pools, keeper)
+    if host:
+        return host
+    said, pool = "no host that is Ready reaches it", pools[0] if pools else "?"
+    return _waits(fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=pool, said=said))
+
+
+def _switches_off(vm: VirtualMachine, reach: Reach) -> Tell:
+    """By its host, which reads that the restore holds the VM off."""
+    host = host_of(vm)
+    if host in reach.silent:
+        return _waits(fact("Ready", "False", "Restoring", silent=host))
+    return _waits(fact("Ready", "False", "WaitingForStop", name=vm.metadata.name, host=host))
 
 
 def _waits(why: Fact) -> Tell:

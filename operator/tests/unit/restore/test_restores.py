@@ -433,3 +433,62 @@ async def test_memory_of_a_config_that_nobody_can_read_is_refused(world: Snappin
     await world.pass_all()
     assert world.told("back")[:2] == ("Failed", "MemoryUnusable")
     assert "qx snapshot restore odd --no-memory" in world.told("back")[2]
+
+
+def in_ceph(world: SnappingWorld) -> None:
+    """The disk of the VM that runs on h1, and what is kept of it."""
+    world.disk_in_ceph("web")
+    world.host_says("snap", phase="Ready", disks=[{**DISK, "pool": "ceph"}])
+
+
+def only_h1_reaches_it_and_is_cordoned(world: SnappingWorld) -> None:
+    world.says("h2", pools=[])
+    world.wants("h1", unschedulable=True)
+
+
+async def test_force_switches_nothing_off_before_there_is_a_host_to_set_it_back(
+    running: SnappingWorld,
+) -> None:
+    in_ceph(running)
+    only_h1_reaches_it_and_is_cordoned(running)
+    running.set_back("back", stop="Force")
+    await running.pass_all()
+    assert holder(running) is None
+    assert running.told("back")[:2] == ("Pending", "PoolUnreachable")
+    running.wants("h1", unschedulable=False)
+    await running.pass_all()
+    assert holder(running) == {"uid": "uid-back", "name": "back"}
+    assert running.told("back")[:2] == ("Pending", "WaitingForStop")
+
+
+async def test_a_vm_that_was_not_switched_off_yet_is_let_go_when_there_is_no_host_any_more(
+    running: SnappingWorld,
+) -> None:
+    in_ceph(running)
+    running.set_back("back", stop="Force")
+    await running.pass_all()
+    assert holder(running) is not None
+    only_h1_reaches_it_and_is_cordoned(running)
+    await running.pass_all()
+    assert holder(running) is None
+
+
+async def test_force_waits_for_the_silent_host_of_the_disks_and_leaves_the_vm_alone(
+    running: SnappingWorld,
+) -> None:
+    running.lost("h1")
+    running.set_back("back", stop="Force")
+    await running.pass_all()
+    assert holder(running) is None
+    assert "h1, which is silent" in running.told("back")[2]
+
+
+async def test_force_of_disks_that_others_reach_waits_for_the_silent_host_of_the_vm(
+    running: SnappingWorld,
+) -> None:
+    in_ceph(running)
+    running.lost("h1")
+    running.set_back("back", stop="Force")
+    await running.pass_all()
+    assert holder(running) == {"uid": "uid-back", "name": "back"}
+    assert "h1, which is silent" in running.told("back")[2]

@@ -50,7 +50,9 @@ def reach_of(objects: Objects, named: Iterable[str]) -> Reach:
     }
     known = {host.metadata.name for host in hosts}
     silent = {host.metadata.name for host in hosts if host_reading.lost(host)}
-    return Reach(by_pool, frozenset(silent | ({*named} - known)))
+    unknown = frozenset({*named} - known)
+    unread = {host["metadata"]["name"] for host in objects.unread(Host)}
+    return Reach(by_pool, frozenset(silent | unknown), unknown - unread)
 
 
 def snapshot_under_way(objects: Objects, vm: VirtualMachine) -> str:

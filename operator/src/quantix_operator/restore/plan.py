@@ -58,7 +58,8 @@ def _actions(task: Task, reach: Reach, held: dict[str, str]) -> tuple[Action, ..
 def _after(task: Task) -> tuple[Action, ...]:
     if task.restore.deleting:
         return (*_let_go(task), Release())
-    if task.restore.status.host is None:
+    if task.restore.status.host is None or not task.heard:
+        # what we said ourselves stays
         return _let_go(task)
     # said once, before the VM goes on: later changes of its spec are no matter of this restore
     restored = task.restore.status.phase == "Restored" and task.is_named
@@ -71,7 +72,14 @@ def _let_go(task: Task) -> tuple[Action, ...]:
 
 
 def _under_way(task: Task, host: str, reach: Reach) -> tuple[Action, ...]:
-    """What was begun is carried through, also where the restore is being deleted."""
+    """What was begun is carried through, also where the restore is being deleted, while there is its host."""
+    if host in reach.removed:
+        # what it left half done nobody starts: the claims say so
+        return (
+            _fails(
+                fact("Ready", "False", "RestoreFailed", removed=host, snapshot=task.restore.spec.snapshot)
+            ),
+        )
     vm = task.vm
     # an API that was restored may have forgotten it
     named: tuple[Action, ...] = ()
@@ -146,3 +154,7 @@ def _switches_off(vm: VirtualMachine, reach: Reach) -> Tell:
 
 def _waits(why: Fact) -> Tell:
     return Tell("Pending", why)
+
+
+def _fails(why: Fact) -> Tell:
+    return Tell("Failed", why, ended=True)

@@ -19,7 +19,7 @@ from quantix_operator.context import Context
 from quantix_operator.diskset.telling import Release, Tell, told_status
 from quantix_operator.finalizers import Finalizers
 from quantix_operator.objects import Objects
-from quantix_operator.snapshot.model import Action, Choose, Leave, Shot, Steps
+from quantix_operator.snapshot.model import Action, Choose, Hand, Leave, Shot, Steps
 from quantix_operator.snapshot.status import chosen_status
 from quantix_operator.status_writer import StatusWriter
 
@@ -49,6 +49,10 @@ class Writer:
                     raise NotFound("the snapshot is gone")
                 status = chosen_status(action)
                 await self._scheduler.write(VIRTUAL_MACHINE_SNAPSHOTS, held, status, on_version=True)
+                log.info("snapshot", snapshot=shot.snapshot.key, host=action.host)
+            case Hand():
+                status = self._scheduler.owned(live) | {"host": action.host}
+                await self._scheduler.write(VIRTUAL_MACHINE_SNAPSHOTS, live, status, on_version=True)
                 log.info("snapshot", snapshot=shot.snapshot.key, host=action.host)
             case Tell():
                 await self._tell(action, shot, live)

@@ -2,7 +2,7 @@
 
 waits ──its VM and disks are there, nobody else works on them──► Choose ──► its host: Taking ──► Ready
   └── never can be taken ──► Failed                                                      └──► Failed
-deleted ──► its host: Absent ──► Release
+deleted ──► its host, or another where that was removed: Absent ──► Release
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from quantix_api.facts import Fact, fact
 from quantix_operator.diskset.model import Reach, host_of, keepers
 from quantix_operator.diskset.telling import Release, Tell
 from quantix_operator.scheduling.running import is_on
-from quantix_operator.snapshot.model import Action, Choose, Leave, Observed, Shot, Steps
+from quantix_operator.snapshot.model import Action, Choose, Hand, Leave, Observed, Shot, Steps
 
 
 def plan_snapshots(observed: Observed) -> tuple[Steps, ...]:
@@ -32,19 +32,28 @@ def _actions(shot: Shot, reach: Reach, begun: dict[str, str]) -> tuple[Action, .
         return _deleted(shot, reach)
     if status.host is None:
         return () if shot.is_over else _begin(shot, reach, begun)
-    return (Leave(),) if shot.is_over else (_under_way(shot, status.host, reach),)
+    if shot.is_over:
+        # what we said ourselves stays
+        return (Leave(),) if shot.heard else ()
+    return (_under_way(shot, status.host, reach),)
 
 
 def _deleted(shot: Shot, reach: Reach) -> tuple[Action, ...]:
     status = shot.snapshot.status
     if status.host is None or status.data == "Absent":
         return (Release(),)
+    other = reach.host_for(disk.pool or "" for disk in status.disks) if status.host in reach.removed else ""
+    if other:
+        return (Hand(other),)
     if status.host in reach.silent:
         return (Tell(status.phase or "Pending", fact("Ready", "False", "Deleting", silent=status.host)),)
     return (Leave(),) if shot.heard else ()
 
 
 def _under_way(shot: Shot, host: str, reach: Reach) -> Action:
+    if host in reach.removed:
+        what = f"host {host} was removed"
+        return _fails(fact("Ready", "False", "SnapshotInterrupted", what=what))
     if host in reach.silent:
         return Tell("Taking", fact("Ready", "False", "Taking", silent=host))
     return Leave() if shot.heard else Tell("Taking", fact("Ready", "False", "Taking", host=host))

@@ -64,7 +64,18 @@ class Api(FakeStatusApi):
         if known["metadata"]["uid"] in self.refuses:
             raise self.refuses[known["metadata"]["uid"]]
         self._spend()
+        self._take_over(known, obj["status"], kwargs["manager"])
         return await super().apply(resource, obj, **kwargs)
+
+    def _take_over(self, known: Manifest, status: Manifest, manager: str) -> None:
+        """What a manager says otherwise than another is that one's no more (server-side apply by force)."""
+        before = known.get("status") or {}
+        words = {name: value for name, value in status.items() if isinstance(value, str)}
+        changed = {name for name, value in words.items() if before.get(name) != value}
+        for entry in known["metadata"].get("managedFields") or []:
+            if entry["manager"] != manager:
+                for name in changed:
+                    entry["fieldsV1"]["f:status"].pop(f"f:{name}", None)
 
     async def patch(
         self, resource: Resource, name: str, patch: Manifest, namespace: str | None, **_: Any

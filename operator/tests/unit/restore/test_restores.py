@@ -492,3 +492,45 @@ async def test_force_of_disks_that_others_reach_waits_for_the_silent_host_of_the
     await running.pass_all()
     assert holder(running) == {"uid": "uid-back", "name": "back"}
     assert "h1, which is silent" in running.told("back")[2]
+
+
+async def test_a_host_that_was_removed_ends_the_restore_and_the_vm_goes_on(world: SnappingWorld) -> None:
+    in_ceph(world)
+    world.set_back("back")
+    await world.pass_all()
+    world.host_says("back", "Restoring", phase="Restoring")
+    world.wants("web", powerState="Running")
+    world.removed("h1")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Failed", "RestoreFailed")
+    assert "Host h1 was removed before" in world.told("back")[2]
+    assert condition_of(world.live("back"), "Stalled")["status"] == "True"
+    assert "RestoreFailed" in world.events.reasons
+    assert holder(world) is None
+    assert world.assignment()["host"] == "h2"
+    version = world.live("back")["metadata"]["resourceVersion"]
+    world.host("h1")
+    await world.pass_all()
+    assert world.live("back")["metadata"]["resourceVersion"] == version, "what is over stays so"
+    world.goes("back")
+    await world.pass_all()
+    assert not world.is_there("back")
+
+
+async def test_what_a_host_said_before_it_was_removed_counts(world: SnappingWorld) -> None:
+    world.set_back("back")
+    await world.pass_all()
+    world.host_says("back", "Restored", phase="Restored")
+    world.removed("h1")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Restored", "Restored")
+    assert holder(world) is None
+
+
+async def test_a_host_that_no_model_reads_is_silent_and_not_removed(world: SnappingWorld) -> None:
+    world.set_back("back")
+    await world.pass_all()
+    world.wants("h1", maintenance="later schema")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Restoring", "Restoring")
+    assert holder(world) is not None

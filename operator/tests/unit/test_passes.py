@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from quantix_api import VirtualMachineRestore
+from quantix_api.resources import VIRTUAL_MACHINE_RESTORES
 from quantix_client.errors import Conflict, ServerFault, Unprocessable, Unreachable
-from quantix_operator.passes import AGAIN_S, Each
+from quantix_operator.indexers import open_or_going
+from quantix_operator.passes import AGAIN_S, Each, while_said, while_unfinished
 from quantix_operator.restore.model import Steps, Task
 
 from .snapshot.snapping_world import SnappingWorld
@@ -114,6 +116,16 @@ async def test_one_that_changed_meanwhile_is_decided_on_anew_at_once(world: Snap
 
     assert await each.carry_out(decided(world, "bad"), carry_out) == AGAIN_S
     assert errors(world, "restore", "Conflict") == 0
+
+
+def test_a_pass_hears_of_vms_only_while_something_is_to_be_done(world: SnappingWorld) -> None:
+    vm, held = world.live("web"), {"metadata": {}, "status": {"restore": {"uid": "uid-good"}}}
+    unfinished = while_unfinished(VIRTUAL_MACHINE_RESTORES, open_or_going, "restores")
+    assert tuple(unfinished(vm, world.cache)) == ()
+    world.learn()
+    assert tuple(unfinished(vm, world.cache)) == ("restores",)
+    assert tuple(while_said("restore", "restores")(held, world.cache)) == ("restores",)
+    assert tuple(while_said("restore", "restores")(vm, world.cache)) == ()
 
 
 async def test_while_the_api_is_away_the_rest_is_not_tried(world: SnappingWorld) -> None:

@@ -11,9 +11,9 @@ over: meanwhile the scheduler gives the VM no host.
 from __future__ import annotations
 
 from quantix_api import VirtualMachine, VirtualMachineSnapshot
-from quantix_api.facts import Fact, fact
+from quantix_api.facts import fact
 from quantix_operator.diskset.model import Reach, VmDisk, host_of
-from quantix_operator.diskset.telling import Release, Tell
+from quantix_operator.diskset.telling import Release, Tell, fails, waits
 from quantix_operator.restore.fitting import disks_to_set_back, misfit
 from quantix_operator.restore.model import (
     Action,
@@ -75,11 +75,8 @@ def _under_way(task: Task, host: str, reach: Reach) -> tuple[Action, ...]:
     """What was begun is carried through, also where the restore is being deleted, while there is its host."""
     if host in reach.removed:
         # what it left half done nobody starts: the claims say so
-        return (
-            _fails(
-                fact("Ready", "False", "RestoreFailed", removed=host, snapshot=task.restore.spec.snapshot)
-            ),
-        )
+        of = task.restore.spec.snapshot
+        return (fails(fact("Ready", "False", "RestoreFailed", removed=host, snapshot=of)),)
     vm = task.vm
     # an API that was restored may have forgotten it
     named: tuple[Action, ...] = ()
@@ -102,7 +99,7 @@ def _begin(task: Task, reach: Reach, held: dict[str, str]) -> tuple[Action, ...]
         return (*_let_go(task), *((found,) if found is not None else ()))
     stops = host_of(vm) != ""
     if stops and task.restore.spec.stop == "Never":
-        return (*_let_go(task), _waits(fact("Ready", "False", "WaitingForStop", name=vm.metadata.name)))
+        return (*_let_go(task), waits(fact("Ready", "False", "WaitingForStop", name=vm.metadata.name)))
     disks = disks_to_set_back(task, snapshot)
     place = _place(disks, snapshot, reach)
     if isinstance(place, Tell):
@@ -121,11 +118,11 @@ def _barred(task: Task, vm: VirtualMachine, held: dict[str, str]) -> Tell | None
     name = vm.metadata.name
     other = held.get(vm.metadata.uid, "")
     if other and not task.is_named:
-        return _waits(fact("Ready", "False", "RestoreInProgress", name=name, restore=other))
+        return waits(fact("Ready", "False", "RestoreInProgress", name=name, restore=other))
     if vm.status.migration is not None:
-        return _waits(fact("Ready", "False", "MigrationRunning", name=name))
+        return waits(fact("Ready", "False", "MigrationRunning", name=name))
     if task.taken:
-        return _waits(fact("Ready", "False", "SnapshotRunning", name=name))
+        return waits(fact("Ready", "False", "SnapshotRunning", name=name))
     return None
 
 
@@ -135,26 +132,18 @@ def _place(disks: tuple[VmDisk, ...], snapshot: VirtualMachineSnapshot, reach: R
     if any(disk.keeper for disk in disks):
         # only that host has them, whatever else it is
         silent = keeper in reach.silent
-        return _waits(fact("Ready", "False", "Restoring", silent=keeper)) if silent else keeper
+        return waits(fact("Ready", "False", "Restoring", silent=keeper)) if silent else keeper
     pools = sorted({disk.pool for disk in disks})
     host = reach.host_for(pools, keeper)
     if host:
         return host
     said, pool = "no host that is Ready reaches it", pools[0] if pools else "?"
-    return _waits(fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=pool, said=said))
+    return waits(fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=pool, said=said))
 
 
 def _switches_off(vm: VirtualMachine, reach: Reach) -> Tell:
     """By its host, which reads that the restore holds the VM off."""
     host = host_of(vm)
     if host in reach.silent:
-        return _waits(fact("Ready", "False", "Restoring", silent=host))
-    return _waits(fact("Ready", "False", "WaitingForStop", name=vm.metadata.name, host=host))
-
-
-def _waits(why: Fact) -> Tell:
-    return Tell("Pending", why)
-
-
-def _fails(why: Fact) -> Tell:
-    return Tell("Failed", why, ended=True)
+        return waits(fact("Ready", "False", "Restoring", silent=host))
+    return waits(fact("Ready", "False", "WaitingForStop", name=vm.metadata.name, host=host))

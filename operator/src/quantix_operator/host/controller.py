@@ -178,8 +178,14 @@ class HostController:
 
     def _work(self, host: str) -> str:
         """Something that it still has to do, "" for nothing."""
-        found = (obj for resource in _WORK for obj in self._cache.by(resource, working_host, host))
-        return min((f"{obj['kind']} {key_of(obj)}" for obj in found), default="")
+        return min(
+            (
+                f"{resource.kind} {key_of(obj)}"
+                for resource in _WORK
+                for obj in self._cache.by(resource, working_host, host)
+            ),
+            default="",
+        )
 
     def _awaits(self, host: str) -> bool:
         """Whether a VM is on its way to it."""

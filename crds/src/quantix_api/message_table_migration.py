@@ -131,6 +131,7 @@ _EVENTS = (
 
 _DRAINING = (
     Template("Draining", "Host", "VMs are leaving it.", NOTHING_TO_DO),
+    Template("Draining", "Host", "It goes once it is done with {work}.", NOTHING_TO_DO),
     Template("Blocked", "Host", "{name} does not leave it: {why}.", "stop or move {name}"),
 )
 

@@ -142,6 +142,12 @@ _OF_RESTORES = (
     ),
     Template(
         "MemoryUnusable",
+        _RESTORE,
+        "What {name} was, when snapshot {unread} kept its memory, is not to be read any more.",
+        "qx snapshot restore {unread} --no-memory",
+    ),
+    Template(
+        "MemoryUnusable",
         "VirtualMachine",
         "It is another machine now than that memory is of: {unlike} differ.",
         "set that back, and restore the snapshot again",
@@ -159,6 +165,12 @@ _OF_RESTORES = (
         "start the VM and stop it again, and restore anew if it is still wanted",
     ),
     Template("RestoreFailed", _RESTORE, "The disks were not set back. Said: {said}.", "restore it again"),
+    Template(
+        "RestoreFailed",
+        _RESTORE,
+        "Host {removed} was removed before it had set the disks back.",
+        "restore it again, or qx volume create NAME --from-snapshot {snapshot} --disk DISK",
+    ),
 )
 
 _OF_COPIES = (

@@ -11,6 +11,8 @@ from quantix_api.scalars import UID, Count, DeviceName, Name, Time
 from quantix_api.virtual_machine_snapshot import MAX_DISKS
 
 MAX_DIFFERENCES = 64
+MAX_PATH = 253
+"""Characters."""
 OVER = ("Restored", "Failed")
 """Phases of one that came to its end."""
 
@@ -74,7 +76,7 @@ class VirtualMachineRestoreStatus(Status):
     progress: Annotated[Progress | None, Doc("How far copying has come.")] = None
     finished_at: Annotated[Time | None, Doc("When it ended.")] = None
     differences: Annotated[
-        tuple[Annotated[str, Text(253, 1)], ...],
+        tuple[Annotated[str, Text(MAX_PATH, 1)], ...],
         ordered(MAX_DIFFERENCES),
         Doc("Where the VM's spec differs from the snapshot's config: no restore changes it."),
     ] = ()

@@ -7,21 +7,13 @@ which condition explains them. An InvariantError is none of them.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-import structlog
-
-from quantix_api.conditions import INTERNAL_ERROR, condition_in, condition_of
+from quantix_api.conditions import INTERNAL_ERROR
 from quantix_api.errors import InvariantError, QuantixError
-from quantix_api.facts import fact, render_conditions, subject_in
-from quantix_api.resources import MANAGER_OPERATOR, Resource
-from quantix_client.api import ApiClient, Manifest
-from quantix_client.apply import apply_if_changed, owned_fields
+from quantix_client.api import ApiClient
 from quantix_operator.cache import Cache
 from quantix_operator.dispatch import Controller
+from quantix_operator.internal_error import show_internal_error
 from quantix_operator.metrics import Metrics
-
-log = structlog.get_logger(__name__)
 
 
 class ErrorReport:
@@ -41,28 +33,4 @@ class ErrorReport:
             return
         live = self._cache.get(controller.resource, key)
         if live is not None:
-            await self._show(controller.resource, live, error)
-
-    async def _show(self, resource: Resource, live: Manifest, error: Exception) -> None:
-        fields = with_internal_error(resource, live, error, datetime.now(UTC))
-        if fields is not None:
-            await apply_if_changed(self._client, resource, live, fields, manager=MANAGER_OPERATOR)
-
-
-def with_internal_error(
-    resource: Resource, live: Manifest, error: Exception, now: datetime
-) -> Manifest | None:
-    """What the operator owns of the status, with Ready replaced; None when Ready is another manager's to say.
-
-    The rest of what is owned goes along: an apply removes what it leaves out.
-    """
-    status = owned_fields(live, MANAGER_OPERATOR, "status").get("status") or {}
-    conditions = list(status.get("conditions") or [])
-    present = condition_of(live)
-    if not condition_in(status) and present and present.get("reason") != "Pending":
-        return None
-    # its type alone: what a foreign exception says may hold what is nobody's business here
-    failed = fact("Ready", "False", INTERNAL_ERROR, said=type(error).__name__)
-    ready = render_conditions([failed], subject_in(resource, live), now)
-    others = [item for item in conditions if item.get("type") != "Ready"]
-    return {"status": {**status, "conditions": [*others, *ready]}}
+            await show_internal_error(self._client, controller.resource, live, error)

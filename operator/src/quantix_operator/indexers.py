@@ -163,6 +163,15 @@ def being_taken_of(snapshot: Manifest) -> Iterable[str]:
     return (f"{snapshot['metadata'].get('namespace')}/{name}",) if going_on and name else ()
 
 
+def working_host(obj: Manifest) -> Iterable[str]:
+    """The host that takes or deletes a snapshot, or sets a VM back."""
+    status = obj.get("status") or {}
+    over = status.get("phase") in ("Ready", "Restored", "Failed")
+    leaves = obj["metadata"].get("deletionTimestamp") and status.get("data") == "Present"
+    host = status.get("host")
+    return (str(host),) if host and (leaves or not over) else ()
+
+
 def pools_kept_in(snapshot: Manifest) -> Iterable[str]:
     """The pools that hold something of a snapshot, or are about to."""
     status = snapshot.get("status") or {}

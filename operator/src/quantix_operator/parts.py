@@ -58,6 +58,13 @@ def vm_as_load(vm: Manifest) -> Any:
     return status.get("assignment"), status.get("migration"), status.get("resolved"), has
 
 
+def as_work(obj: Manifest) -> Any:
+    """What a snapshot or restore is to its host: whether that has still to do with it."""
+    status = obj.get("status") or {}
+    said = [status.get(name) for name in ("host", "phase", "data")]
+    return said, obj["metadata"].get("deletionTimestamp")
+
+
 def migration_but_progress(migration: Manifest) -> Any:
     """What decides how a migration goes on; how far its copy is decides nothing."""
     source = (migration.get("status") or {}).get("source") or {}

@@ -39,11 +39,12 @@ class VmDisk:
 @dataclass(frozen=True)
 class Reach:
     """Who can act. `by_pool`: the ready hosts that reach each pool; `silent`: hosts that are not heard, or
-    are not there.
+    are not there; `removed`: those of them that are not there.
     """
 
     by_pool: Mapping[str, frozenset[str]] = field(default_factory=dict)
     silent: frozenset[str] = frozenset()
+    removed: frozenset[str] = frozenset()
 
     def host_for(self, pools: Iterable[str], preferred: str = "") -> str:
         """A host that reaches all of these pools, "" for none."""

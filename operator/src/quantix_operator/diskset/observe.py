@@ -9,10 +9,13 @@ from quantix_api import (
     SchedulingPolicy,
     StoragePool,
     VirtualMachine,
+    VirtualMachineRestore,
     VirtualMachineSnapshot,
     Volume,
     volume_name,
 )
+from quantix_api.resources import MANAGER_HOSTD
+from quantix_client.apply import owned_fields
 from quantix_operator.diskset.model import Reach, VmDisk, host_of
 from quantix_operator.indexers import being_taken_of
 from quantix_operator.objects import Objects
@@ -50,7 +53,15 @@ def reach_of(objects: Objects, named: Iterable[str]) -> Reach:
     }
     known = {host.metadata.name for host in hosts}
     silent = {host.metadata.name for host in hosts if host_reading.lost(host)}
-    return Reach(by_pool, frozenset(silent | ({*named} - known)))
+    unknown = frozenset({*named} - known)
+    unread = {host["metadata"]["name"] for host in objects.unread(Host)}
+    return Reach(by_pool, frozenset(silent | unknown), unknown - unread)
+
+
+def is_heard(objects: Objects, work: VirtualMachineSnapshot | VirtualMachineRestore) -> bool:
+    """Whether its host said how it goes, and nobody contradicted."""
+    live = objects.manifest(work) or {"metadata": {}}
+    return "phase" in (owned_fields(live, MANAGER_HOSTD, "status").get("status") or {})
 
 
 def snapshot_under_way(objects: Objects, vm: VirtualMachine) -> str:

@@ -21,6 +21,16 @@ class Tell:
     ended: bool = False
 
 
+def waits(why: Fact) -> Tell:
+    """It was not begun, and is as soon as it can be."""
+    return Tell("Pending", why)
+
+
+def fails(why: Fact) -> Tell:
+    """It never can be done."""
+    return Tell("Failed", why, ended=True)
+
+
 @dataclass(frozen=True)
 class Release:
     """Take the finalizer off."""

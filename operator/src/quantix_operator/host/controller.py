@@ -11,9 +11,16 @@ import structlog
 from quantix_api import Host, VirtualMachine
 from quantix_api.errors import TransientError
 from quantix_api.messages import render
-from quantix_api.resources import HOSTS, VIRTUAL_MACHINES, Resource
+from quantix_api.resources import (
+    HOSTS,
+    VIRTUAL_MACHINE_RESTORES,
+    VIRTUAL_MACHINE_SNAPSHOTS,
+    VIRTUAL_MACHINES,
+    Resource,
+)
 from quantix_client.api import Manifest
 from quantix_client.errors import Conflict, NotFound
+from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf, own_key
@@ -30,10 +37,10 @@ from quantix_operator.host.status import (
     leaving_status,
     only_figures_differ,
 )
-from quantix_operator.indexers import assigned_host, moving_to
+from quantix_operator.indexers import assigned_host, moving_to, working_host
 from quantix_operator.lease_watch import LeaseWatch
 from quantix_operator.objects import Objects
-from quantix_operator.parts import vm_as_load
+from quantix_operator.parts import as_work, vm_as_load
 from quantix_operator.scheduling import host_reading
 from quantix_operator.status_writer import StatusWriter
 
@@ -43,12 +50,19 @@ _AGAIN_S = 0.05
 # many VMs that come at once are few writes of a figure that nobody waits for
 _FIGURES_S = 1.0
 _LOOK_S = 1.0
+_WORK = (VIRTUAL_MACHINE_SNAPSHOTS, VIRTUAL_MACHINE_RESTORES)
+"""What a host may have to do for VMs that have no host."""
 
 
 def _of_vm(vm: Manifest, _cache: Cache) -> Iterable[str]:
     status = vm.get("status") or {}
     hosts = ((status.get("assignment") or {}).get("host"), (status.get("migration") or {}).get("targetHost"))
     return tuple(host for host in hosts if host)
+
+
+def _of_work(obj: Manifest, _cache: Cache) -> Iterable[str]:
+    host = (obj.get("status") or {}).get("host")
+    return (host,) if host else ()
 
 
 class Chassis(Protocol):
@@ -63,7 +77,11 @@ class HostController:
     name = "host"
     concurrency = 4
     resource: Resource | None = HOSTS
-    watches: Mapping[Resource, Mapper] = {HOSTS: own_key, VIRTUAL_MACHINES: OnChangeOf(vm_as_load, _of_vm)}
+    watches: Mapping[Resource, Mapper] = {
+        HOSTS: own_key,
+        VIRTUAL_MACHINES: OnChangeOf(vm_as_load, _of_vm),
+        **dict.fromkeys(_WORK, OnChangeOf(as_work, _of_work)),
+    }
 
     def __init__(
         self,
@@ -100,7 +118,7 @@ class HostController:
         )
         try:
             # also a VM that is not understood has its host
-            if host.deleting and has_finalizer(live) and not self._has_vms(key):
+            if host.deleting and has_finalizer(live) and not self._is_kept(observed):
                 return await self._let_go(observed)
             derived = derive_status(observed, datetime.now(UTC))
             early_s = self._next_figures_s.get(key, 0.0) - self._clock.monotonic()
@@ -149,10 +167,25 @@ class HostController:
             self._objects.total(VirtualMachine, amounts, (figure, name), amounts_unread) for figure in Figure
         )
         stays = self._drains.stays.get(name) if host.spec.maintenance else None
-        return Load(vms, cpus, memory, stays, awaits=self._awaits(name))
+        work = self._work(name) if host.deleting else ""
+        return Load(vms, cpus, memory, stays, awaits=self._awaits(name), work=work)
 
-    def _has_vms(self, host: str) -> bool:
-        return bool(self._cache.by(VIRTUAL_MACHINES, assigned_host, host)) or self._awaits(host)
+    def _is_kept(self, observed: Observed) -> bool:
+        """By its VMs; by what it still has to do only while it is heard: else that would never end."""
+        host = observed.host.metadata.name
+        has_vms = bool(self._cache.by(VIRTUAL_MACHINES, assigned_host, host)) or self._awaits(host)
+        return has_vms or (observed.load.work != "" and not is_lost(observed))
+
+    def _work(self, host: str) -> str:
+        """Something that it still has to do, "" for nothing."""
+        return min(
+            (
+                f"{resource.kind} {key_of(obj)}"
+                for resource in _WORK
+                for obj in self._cache.by(resource, working_host, host)
+            ),
+            default="",
+        )
 
     def _awaits(self, host: str) -> bool:
         """Whether a VM is on its way to it."""

@@ -25,7 +25,8 @@ LOST_AFTER_S = 8.0
 @dataclass(frozen=True)
 class Load:
     """How many VMs have the host, what they were promised, and, of a host that is emptied, the first that
-    cannot leave with why. `awaits`: one is on its way to it.
+    cannot leave with why. `awaits`: one is on its way to it. `work`: of one that is deleted, what it has
+    to do before.
     """
 
     vms: int = 0
@@ -33,6 +34,7 @@ class Load:
     memory_bytes: int = 0
     stays: tuple[str, str] | None = None
     awaits: bool = False
+    work: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def derive_status(observed: Observed, now: datetime) -> Derived:
     host, load = observed.host, observed.load
     lost = is_lost(observed)
     facts = [_schedulable(host, lost=lost)]
-    if host.spec.maintenance:
+    if host.spec.maintenance or load.work:
         facts.append(_drained(load))
     status: dict[str, Any] = {
         "allocated": {
@@ -121,6 +123,8 @@ def _schedulable(host: Host, *, lost: bool) -> Fact:
 
 
 def _drained(load: Load) -> Fact:
+    if load.work:
+        return fact("Drained", "False", "Draining", work=load.work)
     if not load.vms and not load.awaits:
         return fact("Drained", "True", "Empty")
     if load.stays is not None:

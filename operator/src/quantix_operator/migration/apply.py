@@ -22,7 +22,7 @@ from quantix_api.resources import (
 )
 from quantix_api.vm_status import MigrationState
 from quantix_client.api import Manifest
-from quantix_client.errors import Conflict, NotFound
+from quantix_client.errors import NotFound
 from quantix_operator.context import Context
 from quantix_operator.finalizers import Finalizers
 from quantix_operator.migration.model import (
@@ -42,9 +42,8 @@ from quantix_operator.migration.status import chosen_status, told_status
 from quantix_operator.migration.verdicts import lost_on_the_way
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.assignments import Assignment
-from quantix_operator.scheduling.observe import facts_of
-from quantix_operator.scheduling.pass_plan import scheduled_fact
-from quantix_operator.scheduling.writing import Ties, placement_status
+from quantix_operator.scheduling.tying import TieWriter
+from quantix_operator.scheduling.writing import Ties
 from quantix_operator.status_writer import StatusWriter
 
 log = structlog.get_logger(__name__)
@@ -58,6 +57,7 @@ class Writer:
         self._objects = objects
         self._operator = StatusWriter(context.api, context.cache)
         self._scheduler = StatusWriter(context.api, context.cache, MANAGER_SCHEDULER)
+        self._vms = TieWriter(context, objects)
         self._finalizers = Finalizers(context.api, context.cache, VIRTUAL_MACHINE_MIGRATIONS)
 
     async def carry_out(self, steps: Steps) -> None:
@@ -98,10 +98,8 @@ class Writer:
     async def _write_vm(
         self, action: Name | CutOver | LetGo, migration: VirtualMachineMigration, vm: VirtualMachine
     ) -> None:
-        live = self._objects.manifest(vm)
-        if live is None or live["metadata"]["resourceVersion"] != vm.metadata.resource_version:
-            raise Conflict("the VM has changed since it was decided on")
-        assignment, state = facts_of(vm, prepared=True).assignment, None
+        assignment: Assignment | None = None
+        state: MigrationState | None = None
         if isinstance(action, Name):
             metadata = migration.metadata
             state = MigrationState(
@@ -109,10 +107,9 @@ class Writer:
             )
         elif isinstance(action, CutOver):
             assignment = Assignment(action.target, action.epoch)
-        scheduled, ties = scheduled_fact(vm.metadata.name, assignment), Ties(state, vm.status.restore)
-        status = placement_status(live, scheduled, assignment, ties, datetime.now(UTC), vm.status.unfit_hosts)
-        if await self._scheduler.write(VIRTUAL_MACHINES, live, status, on_version=True):
-            self._tell_vm(action, migration, live)
+        before = await self._vms.tie(vm, Ties(state, vm.status.restore), assignment)
+        if before is not None:
+            self._tell_vm(action, migration, before)
 
     async def _move_volumes(self, action: MoveVolumes) -> None:
         for volume in action.volumes:

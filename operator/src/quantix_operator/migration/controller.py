@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-
-import structlog
 
 from quantix_api.resources import (
     HOSTS,
@@ -16,13 +14,10 @@ from quantix_api.resources import (
     VIRTUAL_MACHINES,
     Resource,
 )
-from quantix_client.api import Manifest
 from quantix_client.clock import rest_s
-from quantix_client.errors import Conflict, NotFound
-from quantix_operator.cache import Cache
 from quantix_operator.context import Context
-from quantix_operator.dispatch import Mapper, OnChangeOf
-from quantix_operator.indexers import UNFINISHED, unfinished
+from quantix_operator.dispatch import Mapper, OnChangeOf, Several
+from quantix_operator.indexers import unfinished
 from quantix_operator.migration.apply import Writer
 from quantix_operator.migration.observe import observe
 from quantix_operator.migration.plan import plan_migrations
@@ -33,27 +28,15 @@ from quantix_operator.parts import (
     pool_but_what_is_in_it,
     without_progress,
 )
-
-log = structlog.get_logger(__name__)
+from quantix_operator.passes import AGAIN_S, Each, one_key, while_said, while_unfinished
 
 KEY = "migrations"
-_AGAIN_S = 0.05
 _CLOCK_LOOK_S = 60.0
 # of the process' time that passes may take
 _SHARE = 0.1
 
 
-def _while_there_are_any(_obj: Manifest, cache: Cache) -> Iterable[str]:
-    """Hosts and VMs change all the time: without a migration that waits or goes on they concern nobody."""
-    return (KEY,) if cache.by(VIRTUAL_MACHINE_MIGRATIONS, unfinished, UNFINISHED) else ()
-
-
-def _of_vm(vm: Manifest, cache: Cache) -> Iterable[str]:
-    return (KEY,) if (vm.get("status") or {}).get("migration") else _while_there_are_any(vm, cache)
-
-
-def _one_key(_obj: Manifest, _cache: Cache) -> Iterable[str]:
-    return (KEY,)
+_while_there_are_any = while_unfinished(VIRTUAL_MACHINE_MIGRATIONS, unfinished, KEY)
 
 
 class MigrationController:
@@ -63,9 +46,9 @@ class MigrationController:
     concurrency = 1
     resource: Resource | None = None
     watches: Mapping[Resource, Mapper] = {
-        VIRTUAL_MACHINE_MIGRATIONS: OnChangeOf(migration_but_progress, _one_key),
+        VIRTUAL_MACHINE_MIGRATIONS: OnChangeOf(migration_but_progress, one_key(KEY)),
         VIRTUAL_MACHINE_SNAPSHOTS: OnChangeOf(without_progress, _while_there_are_any),
-        VIRTUAL_MACHINES: _of_vm,
+        VIRTUAL_MACHINES: Several((_while_there_are_any, while_said("migration", KEY))),
         HOSTS: OnChangeOf(host_but_amounts, _while_there_are_any),
         STORAGE_POOLS: OnChangeOf(pool_but_what_is_in_it, _while_there_are_any),
         SCHEDULING_POLICIES: _while_there_are_any,
@@ -76,6 +59,7 @@ class MigrationController:
         self._objects = objects
         self._placing = context.placing
         self._writer = Writer(context, objects)
+        self._each = Each(context, self.name)
         self._next_pass_s = 0.0
 
     async def reconcile(self, key: str) -> float | None:
@@ -92,10 +76,7 @@ class MigrationController:
         again_s = []
         if plan.look_again_at is not None:
             again_s.append(min((plan.look_again_at - now).total_seconds(), _CLOCK_LOOK_S))
-        for steps in plan.steps:
-            try:
-                await self._writer.carry_out(steps)
-            except (Conflict, NotFound) as error:
-                log.info("somebody was faster", migration=steps.move.migration.key, error=error.message)
-                again_s.append(_AGAIN_S)
-        return max(min(again_s), _AGAIN_S) if again_s else None
+        left_s = await self._each.carry_out(plan.steps, self._writer.carry_out)
+        if left_s is not None:
+            again_s.append(left_s)
+        return max(min(again_s), AGAIN_S) if again_s else None

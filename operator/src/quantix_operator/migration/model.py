@@ -152,6 +152,10 @@ class Steps:
     move: Move
     actions: tuple[Action, ...]
 
+    @property
+    def about(self) -> VirtualMachineMigration:
+        return self.move.migration
+
 
 @dataclass(frozen=True)
 class Plan:

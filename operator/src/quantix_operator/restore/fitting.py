@@ -5,7 +5,8 @@ from __future__ import annotations
 from quantix_api import SnapshotDisk, VirtualMachine, VirtualMachineSnapshot
 from quantix_api.facts import Fact, fact
 from quantix_operator.diskset.model import VmDisk
-from quantix_operator.diskset.telling import Tell
+from quantix_operator.diskset.telling import Tell, fails, waits
+from quantix_operator.restore.differences import SPEC
 from quantix_operator.restore.model import Task
 
 
@@ -13,17 +14,17 @@ def misfit(task: Task, vm: VirtualMachine, snapshot: VirtualMachineSnapshot | No
     """What keeps it from being put back: for ever what the snapshot is, for now what may still change."""
     name, wanted = vm.metadata.name, task.restore.spec.snapshot
     if snapshot is None:
-        return _waits(fact("Ready", "False", "SnapshotNotFound", snapshot=wanted))
+        return waits(fact("Ready", "False", "SnapshotNotFound", snapshot=wanted))
     if snapshot.deleting:
-        return _waits(fact("Ready", "False", "SnapshotNotFound", going=wanted))
+        return waits(fact("Ready", "False", "SnapshotNotFound", going=wanted))
     if snapshot.status.phase == "Failed":
-        return _fails(fact("Ready", "False", "SnapshotNotReady", failed=wanted))
+        return fails(fact("Ready", "False", "SnapshotNotReady", failed=wanted))
     if snapshot.status.phase != "Ready":
-        return _waits(fact("Ready", "False", "SnapshotNotReady", snapshot=wanted))
+        return waits(fact("Ready", "False", "SnapshotNotReady", snapshot=wanted))
     if snapshot.status.virtual_machine_uid != vm.metadata.uid:
-        return _fails(_of_another(snapshot, name))
+        return fails(_of_another(snapshot, name))
     if vm.deleting:
-        return _waits(fact("Ready", "False", "VirtualMachineNotFound", leaving=name))
+        return waits(fact("Ready", "False", "VirtualMachineNotFound", leaving=name))
     return _lacks(task, snapshot, name) or _memory(task, snapshot, name)
 
 
@@ -49,12 +50,12 @@ def _lacks(task: Task, snapshot: VirtualMachineSnapshot, name: str) -> Tell | No
     for wanted in task.restore.spec.disks:
         if wanted not in kept:
             of = snapshot.metadata.name
-            return _fails(fact("Ready", "False", "DiskMissing", snapshot=of, disk=wanted))
+            return fails(fact("Ready", "False", "DiskMissing", snapshot=of, disk=wanted))
     disks = {disk.name: disk for disk in task.disks}
     for item in _wanted(task, snapshot):
         found = _elsewhere(item, disks.get(item.name), snapshot, name)
         if found is not None:
-            return _waits(found)
+            return waits(found)
     return None
 
 
@@ -85,14 +86,8 @@ def _memory(task: Task, snapshot: VirtualMachineSnapshot, name: str) -> Tell | N
     """Memory goes on only in the machine that it was in."""
     if task.restore.spec.memory == "Never" or not snapshot.spec.memory or not task.unlike:
         return None
-    paths = ", ".join(task.unlike)
     of = snapshot.metadata.name
-    return _fails(fact("Ready", "False", "MemoryUnusable", name=name, snapshot=of, paths=paths))
-
-
-def _waits(why: Fact) -> Tell:
-    return Tell("Pending", why)
-
-
-def _fails(why: Fact) -> Tell:
-    return Tell("Failed", why, ended=True)
+    if SPEC in task.unlike:
+        return fails(fact("Ready", "False", "MemoryUnusable", name=name, unread=of))
+    paths = ", ".join(task.unlike)
+    return fails(fact("Ready", "False", "MemoryUnusable", name=name, snapshot=of, paths=paths))

@@ -87,3 +87,14 @@ class Steps:
 
     task: Task
     actions: tuple[Action, ...]
+
+    @property
+    def about(self) -> VirtualMachineRestore:
+        return self.task.restore
+
+
+@dataclass(frozen=True)
+class LetGoLeft:
+    """A VM that names a restore which is not known goes on where the API does not have that either."""
+
+    about: VirtualMachine

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from quantix_api import VirtualMachine, VirtualMachineRestore, VirtualMachineSnapshot, VirtualMachineSpec
-from quantix_api.resources import MANAGER_HOSTD
 from quantix_api.seniority import age_order
-from quantix_client.apply import owned_fields
 from quantix_client.reading import model_of
 from quantix_operator.diskset.model import Reach, host_of
-from quantix_operator.diskset.observe import disks_of, reach_of, snapshot_under_way
+from quantix_operator.diskset.observe import disks_of, is_heard, reach_of, snapshot_under_way
 from quantix_operator.indexers import UNFINISHED, open_or_going
 from quantix_operator.objects import Objects
-from quantix_operator.restore.differences import differences, unlike_memory
+from quantix_operator.restore.differences import SPEC, differences, unlike_memory
 from quantix_operator.restore.model import Observed, Task
 
 
@@ -42,7 +42,7 @@ def _task(objects: Objects, restore: VirtualMachineRestore) -> Task:
     snapshot = objects.get(VirtualMachineSnapshot, f"{namespace}/{restore.spec.snapshot}")
     if snapshot is not None and status.snapshot_uid not in (None, snapshot.metadata.uid):
         snapshot = None
-    heard = _is_heard(objects, restore)
+    heard = is_heard(objects, restore)
     if vm is None:
         return Task(restore, snapshot=snapshot, heard=heard)
     found = _differences(vm, snapshot)
@@ -59,18 +59,18 @@ def _task(objects: Objects, restore: VirtualMachineRestore) -> Task:
 
 
 def _differences(vm: VirtualMachine, snapshot: VirtualMachineSnapshot | None) -> tuple[str, ...]:
-    """With all defaults spelt out on both sides: what says nothing is what says the default."""
+    """With all defaults spelt out on both sides: what says nothing is what says the default. SPEC of a config
+    that nobody can read: a host wrote it, perhaps under another schema.
+    """
     config = snapshot.status.config if snapshot is not None else None
     if config is None:
         return ()
-    kept = model_of(VirtualMachine, {"metadata": {"name": vm.metadata.name}, "spec": config})
+    try:
+        kept = model_of(VirtualMachine, {"metadata": {"name": vm.metadata.name}, "spec": config})
+    except ValidationError:
+        return (SPEC,)
     return differences(_spelt_out(kept.spec), _spelt_out(vm.spec))
 
 
 def _spelt_out(spec: VirtualMachineSpec) -> dict[str, Any]:
     return spec.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def _is_heard(objects: Objects, restore: VirtualMachineRestore) -> bool:
-    live = objects.manifest(restore) or {"metadata": {}}
-    return "phase" in (owned_fields(live, MANAGER_HOSTD, "status").get("status") or {})

@@ -1,8 +1,8 @@
 """What is to be done about every restore, from what was observed. Pure.
 
     waits ──VM, snapshot and disks fit──► VM is off ──► Name, Choose ──► its host: Restoring ──► Restored
-      │                   └──stop: Force──► Name ──► its host ends the guest ──┘          └──► Failed
-      └── never can be done ──► Failed                                 LetGo ◄── either ──┘
+      │      └──stop: Force, and a host to do it──► Name ──► its host ends the guest ──┘   └──► Failed
+      └── never can be done ──► Failed                                   LetGo ◄── either ──┘
 
 The VM names the restore (`status.restore`) from before a host may act until after it has said that it is
 over: meanwhile the scheduler gives the VM no host.
@@ -11,15 +11,16 @@ over: meanwhile the scheduler gives the VM no host.
 from __future__ import annotations
 
 from quantix_api import VirtualMachine, VirtualMachineSnapshot
-from quantix_api.facts import Fact, fact
-from quantix_operator.diskset.model import Reach, host_of
-from quantix_operator.diskset.telling import Release, Tell
+from quantix_api.facts import fact
+from quantix_operator.diskset.model import Reach, VmDisk, host_of
+from quantix_operator.diskset.telling import Release, Tell, fails, waits
 from quantix_operator.restore.fitting import disks_to_set_back, misfit
 from quantix_operator.restore.model import (
     Action,
     Choose,
     Leave,
     LetGo,
+    LetGoLeft,
     Name,
     Observed,
     Steps,
@@ -27,19 +28,21 @@ from quantix_operator.restore.model import (
 )
 
 
-def plan_restores(observed: Observed) -> tuple[Steps, ...]:
-    """The steps of every restore that has any; of one VM one at a time, the elder first."""
+def plan_restores(observed: Observed) -> tuple[Steps | LetGoLeft, ...]:
+    """The steps of every restore that has any; of one VM one at a time, the elder first. And of every VM that
+    a restore left behind.
+    """
     held = {
         task.vm.metadata.uid: task.restore.metadata.name
         for task in observed.tasks
         if task.vm is not None and task.is_named and not task.is_over
     }
-    steps = []
+    steps: list[Steps | LetGoLeft] = []
     for task in observed.tasks:
         actions = _actions(task, observed.reach, held)
         if actions:
             steps.append(Steps(task, actions))
-    return tuple(steps)
+    return (*steps, *map(LetGoLeft, observed.left))
 
 
 def _actions(task: Task, reach: Reach, held: dict[str, str]) -> tuple[Action, ...]:
@@ -55,7 +58,8 @@ def _actions(task: Task, reach: Reach, held: dict[str, str]) -> tuple[Action, ..
 def _after(task: Task) -> tuple[Action, ...]:
     if task.restore.deleting:
         return (*_let_go(task), Release())
-    if task.restore.status.host is None:
+    if task.restore.status.host is None or not task.heard:
+        # what we said ourselves stays
         return _let_go(task)
     # said once, before the VM goes on: later changes of its spec are no matter of this restore
     restored = task.restore.status.phase == "Restored" and task.is_named
@@ -68,7 +72,11 @@ def _let_go(task: Task) -> tuple[Action, ...]:
 
 
 def _under_way(task: Task, host: str, reach: Reach) -> tuple[Action, ...]:
-    """What was begun is carried through, also where the restore is being deleted."""
+    """What was begun is carried through, also where the restore is being deleted, while there is its host."""
+    if host in reach.removed:
+        # what it left half done nobody starts: the claims say so
+        of = task.restore.spec.snapshot
+        return (fails(fact("Ready", "False", "RestoreFailed", removed=host, snapshot=of)),)
     vm = task.vm
     # an API that was restored may have forgotten it
     named: tuple[Action, ...] = ()
@@ -89,9 +97,20 @@ def _begin(task: Task, reach: Reach, held: dict[str, str]) -> tuple[Action, ...]
     found = misfit(task, vm, snapshot) or _barred(task, vm, held)
     if found is not None or snapshot is None:
         return (*_let_go(task), *((found,) if found is not None else ()))
-    if host_of(vm):
-        return _wait_for_stop(task, vm, reach, held)
-    return _choose(task, vm, snapshot, reach, held)
+    stops = host_of(vm) != ""
+    if stops and task.restore.spec.stop == "Never":
+        return (*_let_go(task), waits(fact("Ready", "False", "WaitingForStop", name=vm.metadata.name)))
+    disks = disks_to_set_back(task, snapshot)
+    place = _place(disks, snapshot, reach)
+    if isinstance(place, Tell):
+        # nothing is switched off for a restore that nobody can do
+        return (*_let_go(task), place)
+    held[vm.metadata.uid] = task.restore.metadata.name
+    named: tuple[Action, ...] = () if task.is_named else (Name(),)
+    if stops:
+        return (*named, _switches_off(vm, reach))
+    begins = Tell("Restoring", fact("Ready", "False", "Restoring", host=place))
+    return (*named, Choose(place, vm, snapshot, disks), begins)
 
 
 def _barred(task: Task, vm: VirtualMachine, held: dict[str, str]) -> Tell | None:
@@ -99,46 +118,32 @@ def _barred(task: Task, vm: VirtualMachine, held: dict[str, str]) -> Tell | None
     name = vm.metadata.name
     other = held.get(vm.metadata.uid, "")
     if other and not task.is_named:
-        return _waits(fact("Ready", "False", "RestoreInProgress", name=name, restore=other))
+        return waits(fact("Ready", "False", "RestoreInProgress", name=name, restore=other))
     if vm.status.migration is not None:
-        return _waits(fact("Ready", "False", "MigrationRunning", name=name))
+        return waits(fact("Ready", "False", "MigrationRunning", name=name))
     if task.taken:
-        return _waits(fact("Ready", "False", "SnapshotRunning", name=name))
+        return waits(fact("Ready", "False", "SnapshotRunning", name=name))
     return None
 
 
-def _wait_for_stop(task: Task, vm: VirtualMachine, reach: Reach, held: dict[str, str]) -> tuple[Action, ...]:
-    host, name = host_of(vm), vm.metadata.name
-    if task.restore.spec.stop == "Never":
-        return (*_let_go(task), _waits(fact("Ready", "False", "WaitingForStop", name=name)))
-    held[vm.metadata.uid] = task.restore.metadata.name
-    named: tuple[Action, ...] = () if task.is_named else (Name(),)
-    if host in reach.silent:
-        return (*named, _waits(fact("Ready", "False", "Restoring", silent=host)))
-    return (*named, _waits(fact("Ready", "False", "WaitingForStop", name=name, host=host)))
-
-
-def _choose(
-    task: Task, vm: VirtualMachine, snapshot: VirtualMachineSnapshot, reach: Reach, held: dict[str, str]
-) -> tuple[Action, ...]:
-    disks = disks_to_set_back(task, snapshot)
-    place, pools = snapshot.status.host or "", sorted({disk.pool for disk in disks})
+def _place(disks: tuple[VmDisk, ...], snapshot: VirtualMachineSnapshot, reach: Reach) -> str | Tell:
+    """The host that sets them back, or why none does now."""
+    keeper = snapshot.status.host or ""
     if any(disk.keeper for disk in disks):
         # only that host has them, whatever else it is
-        if place in reach.silent:
-            return (*_let_go(task), _waits(fact("Ready", "False", "Restoring", silent=place)))
-        host = place
-    else:
-        host = reach.host_for(pools, place)
-    if not host:
-        said, pool = "no host that is Ready reaches it", pools[0] if pools else "?"
-        lacks = fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=pool, said=said)
-        return (*_let_go(task), _waits(lacks))
-    held[vm.metadata.uid] = task.restore.metadata.name
-    named: tuple[Action, ...] = () if task.is_named else (Name(),)
-    begins = Tell("Restoring", fact("Ready", "False", "Restoring", host=host))
-    return (*named, Choose(host, vm, snapshot, disks), begins)
+        silent = keeper in reach.silent
+        return waits(fact("Ready", "False", "Restoring", silent=keeper)) if silent else keeper
+    pools = sorted({disk.pool for disk in disks})
+    host = reach.host_for(pools, keeper)
+    if host:
+        return host
+    said, pool = "no host that is Ready reaches it", pools[0] if pools else "?"
+    return waits(fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=pool, said=said))
 
 
-def _waits(why: Fact) -> Tell:
-    return Tell("Pending", why)
+def _switches_off(vm: VirtualMachine, reach: Reach) -> Tell:
+    """By its host, which reads that the restore holds the VM off."""
+    host = host_of(vm)
+    if host in reach.silent:
+        return waits(fact("Ready", "False", "Restoring", silent=host))
+    return waits(fact("Ready", "False", "WaitingForStop", name=vm.metadata.name, host=host))

@@ -1,4 +1,5 @@
-"""Carries out scheduling passes: the writer of `status.assignment`, but for VMs that move while they run.
+"""Carries out scheduling passes: the writer of `status.assignment`, but of VMs that move while they run, or
+that a restore holds off (`tying`).
 
 Started by `controllers` with one key, so that passes never overlap; anything that may let a VM fit, start or
 stop asks for a pass. Every write counts only against the version that was decided on.

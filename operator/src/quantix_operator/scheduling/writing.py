@@ -1,6 +1,6 @@
 """All that the scheduler says of a VM, which it owns together: what one write leaves out is gone.
 
-Pure; used by the two that write it, for places and for moves.
+Pure; used by the placement controller, and by `tying` for moves and restores.
 """
 
 from __future__ import annotations

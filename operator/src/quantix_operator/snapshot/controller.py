@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
-import structlog
+from collections.abc import Mapping
 
 from quantix_api.resources import (
     HOSTS,
@@ -14,31 +12,20 @@ from quantix_api.resources import (
     VOLUMES,
     Resource,
 )
-from quantix_client.api import Manifest
-from quantix_client.errors import Conflict, NotFound
-from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf
-from quantix_operator.indexers import UNFINISHED, open_or_going
+from quantix_operator.indexers import open_or_going
 from quantix_operator.objects import Objects
 from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it, without_progress
+from quantix_operator.passes import Each, one_key, while_unfinished
 from quantix_operator.snapshot.apply import Writer
 from quantix_operator.snapshot.observe import observe
 from quantix_operator.snapshot.plan import plan_snapshots
 
-log = structlog.get_logger(__name__)
-
 KEY = "snapshots"
-_AGAIN_S = 0.05
 
 
-def _while_there_are_any(_obj: Manifest, cache: Cache) -> Iterable[str]:
-    """VMs and hosts change all the time: without a snapshot to be taken or deleted they concern nobody."""
-    return (KEY,) if cache.by(VIRTUAL_MACHINE_SNAPSHOTS, open_or_going, UNFINISHED) else ()
-
-
-def _one_key(_obj: Manifest, _cache: Cache) -> Iterable[str]:
-    return (KEY,)
+_while_there_are_any = while_unfinished(VIRTUAL_MACHINE_SNAPSHOTS, open_or_going, KEY)
 
 
 class SnapshotController:
@@ -48,7 +35,7 @@ class SnapshotController:
     concurrency = 1
     resource: Resource | None = None
     watches: Mapping[Resource, Mapper] = {
-        VIRTUAL_MACHINE_SNAPSHOTS: OnChangeOf(without_progress, _one_key),
+        VIRTUAL_MACHINE_SNAPSHOTS: OnChangeOf(without_progress, one_key(KEY)),
         VIRTUAL_MACHINES: _while_there_are_any,
         VOLUMES: OnChangeOf(without_progress, _while_there_are_any),
         HOSTS: OnChangeOf(host_but_amounts, _while_there_are_any),
@@ -59,15 +46,9 @@ class SnapshotController:
         self._objects = objects
         self._placing = context.placing
         self._writer = Writer(context, objects)
+        self._each = Each(context, self.name)
 
     async def reconcile(self, key: str) -> float | None:
         """Decide on all snapshots."""
         async with self._placing:
-            again_s = None
-            for steps in plan_snapshots(observe(self._objects)):
-                try:
-                    await self._writer.carry_out(steps)
-                except (Conflict, NotFound) as error:
-                    log.info("somebody was faster", snapshot=steps.shot.snapshot.key, error=error.message)
-                    again_s = _AGAIN_S
-            return again_s
+            return await self._each.carry_out(plan_snapshots(observe(self._objects)), self._writer.carry_out)

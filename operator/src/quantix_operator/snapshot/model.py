@@ -48,11 +48,18 @@ class Choose:
 
 
 @dataclass(frozen=True)
+class Hand:
+    """Its host was removed: another one deletes what there is of it."""
+
+    host: str
+
+
+@dataclass(frozen=True)
 class Leave:
     """Its host says how it goes: nothing of it is ours to say any more."""
 
 
-Action = Choose | Tell | Leave | Release
+Action = Choose | Hand | Tell | Leave | Release
 
 
 @dataclass(frozen=True)
@@ -61,3 +68,7 @@ class Steps:
 
     shot: Shot
     actions: tuple[Action, ...]
+
+    @property
+    def about(self) -> VirtualMachineSnapshot:
+        return self.shot.snapshot

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from quantix_api import VirtualMachine, VirtualMachineSnapshot
-from quantix_api.resources import MANAGER_HOSTD
 from quantix_api.seniority import age_order
-from quantix_client.apply import owned_fields
 from quantix_operator.diskset.model import Reach, host_of
-from quantix_operator.diskset.observe import disks_of, reach_of, snapshot_under_way
+from quantix_operator.diskset.observe import disks_of, is_heard, reach_of, snapshot_under_way
 from quantix_operator.indexers import UNFINISHED, open_or_going
 from quantix_operator.objects import Objects
 from quantix_operator.snapshot.model import Observed, Shot
@@ -26,13 +24,8 @@ def observe(objects: Objects) -> Observed:
 
 def _shot(objects: Objects, snapshot: VirtualMachineSnapshot) -> Shot:
     if snapshot.status.host or snapshot.deleting:
-        return Shot(snapshot, heard=_is_heard(objects, snapshot))
+        return Shot(snapshot, heard=is_heard(objects, snapshot))
     vm = objects.get(VirtualMachine, f"{snapshot.metadata.namespace}/{snapshot.spec.virtual_machine}")
     if vm is None:
         return Shot(snapshot)
     return Shot(snapshot, vm, disks_of(objects, vm, snapshot.spec.disks), snapshot_under_way(objects, vm))
-
-
-def _is_heard(objects: Objects, snapshot: VirtualMachineSnapshot) -> bool:
-    live = objects.manifest(snapshot) or {"metadata": {}}
-    return "phase" in (owned_fields(live, MANAGER_HOSTD, "status").get("status") or {})

@@ -2,7 +2,7 @@
 
 waits ──its VM and disks are there, nobody else works on them──► Choose ──► its host: Taking ──► Ready
   └── never can be taken ──► Failed                                                      └──► Failed
-deleted ──► its host: Absent ──► Release
+deleted ──► its host, or another where that was removed: Absent ──► Release
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from quantix_api import VirtualMachine
 from quantix_api.facts import Fact, fact
 from quantix_operator.diskset.model import Reach, host_of, keepers
-from quantix_operator.diskset.telling import Release, Tell
+from quantix_operator.diskset.telling import Release, Tell, fails, waits
 from quantix_operator.scheduling.running import is_on
-from quantix_operator.snapshot.model import Action, Choose, Leave, Observed, Shot, Steps
+from quantix_operator.snapshot.model import Action, Choose, Hand, Leave, Observed, Shot, Steps
 
 
 def plan_snapshots(observed: Observed) -> tuple[Steps, ...]:
@@ -32,19 +32,28 @@ def _actions(shot: Shot, reach: Reach, begun: dict[str, str]) -> tuple[Action, .
         return _deleted(shot, reach)
     if status.host is None:
         return () if shot.is_over else _begin(shot, reach, begun)
-    return (Leave(),) if shot.is_over else (_under_way(shot, status.host, reach),)
+    if shot.is_over:
+        # what we said ourselves stays
+        return (Leave(),) if shot.heard else ()
+    return (_under_way(shot, status.host, reach),)
 
 
 def _deleted(shot: Shot, reach: Reach) -> tuple[Action, ...]:
     status = shot.snapshot.status
     if status.host is None or status.data == "Absent":
         return (Release(),)
+    other = reach.host_for(disk.pool or "" for disk in status.disks) if status.host in reach.removed else ""
+    if other:
+        return (Hand(other),)
     if status.host in reach.silent:
         return (Tell(status.phase or "Pending", fact("Ready", "False", "Deleting", silent=status.host)),)
     return (Leave(),) if shot.heard else ()
 
 
 def _under_way(shot: Shot, host: str, reach: Reach) -> Action:
+    if host in reach.removed:
+        what = f"host {host} was removed"
+        return fails(fact("Ready", "False", "SnapshotInterrupted", what=what))
     if host in reach.silent:
         return Tell("Taking", fact("Ready", "False", "Taking", silent=host))
     return Leave() if shot.heard else Tell("Taking", fact("Ready", "False", "Taking", host=host))
@@ -54,10 +63,10 @@ def _begin(shot: Shot, reach: Reach, begun: dict[str, str]) -> tuple[Action, ...
     vm = shot.vm
     if vm is None:
         missing = shot.snapshot.spec.virtual_machine
-        return (_waits(fact("Ready", "False", "VirtualMachineNotFound", missing=missing)),)
-    waits = _barred(shot, vm, begun) or _unfit(shot, vm)
-    if waits is not None:
-        return (_waits(waits),)
+        return (waits(fact("Ready", "False", "VirtualMachineNotFound", missing=missing)),)
+    why = _barred(shot, vm, begun) or _unfit(shot, vm)
+    if why is not None:
+        return (waits(why),)
     found = _where(shot, vm, reach)
     if isinstance(found, Tell):
         return (found,)
@@ -99,22 +108,22 @@ def _where(shot: Shot, vm: VirtualMachine, reach: Reach) -> str | Tell:
     """The host that takes it, or why none does now, or ever."""
     host, name = host_of(vm), vm.metadata.name
     if host and host in reach.silent:
-        return _waits(fact("Ready", "False", "Taking", silent=host))
+        return waits(fact("Ready", "False", "Taking", silent=host))
     if host:
-        return host if is_on(vm) else _waits(fact("Ready", "False", "Starting", starting=name))
+        return host if is_on(vm) else waits(fact("Ready", "False", "Starting", starting=name))
     if shot.snapshot.spec.memory:
         if _stays_off(vm):
-            return _fails(fact("Ready", "False", "NotRunning", off=name))
-        return _waits(fact("Ready", "False", "Starting", starting=name))
+            return fails(fact("Ready", "False", "NotRunning", off=name))
+        return waits(fact("Ready", "False", "Starting", starting=name))
     return _where_it_is_off(shot, name, reach)
 
 
 def _where_it_is_off(shot: Shot, name: str, reach: Reach) -> str | Tell:
     alone = keepers(shot.disks)
     if len(alone) > 1:
-        return _fails(fact("Ready", "False", "PoolCannotSnapshot", name=name, hosts=", ".join(alone)))
+        return fails(fact("Ready", "False", "PoolCannotSnapshot", name=name, hosts=", ".join(alone)))
     if alone and alone[0] in reach.silent:
-        return _waits(fact("Ready", "False", "Taking", silent=alone[0]))
+        return waits(fact("Ready", "False", "Taking", silent=alone[0]))
     if alone:
         return alone[0]
     pools = sorted({disk.pool for disk in shot.disks})
@@ -123,17 +132,9 @@ def _where_it_is_off(shot: Shot, name: str, reach: Reach) -> str | Tell:
         return host
     said = "no host that is Ready reaches it"
     pool = pools[0] if pools else "?"
-    return _waits(fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=pool, said=said))
+    return waits(fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=pool, said=said))
 
 
 def _stays_off(vm: VirtualMachine) -> bool:
     held = vm.status.assignment is not None and vm.status.assignment.hold is not None
     return vm.spec.power_state == "Stopped" or held
-
-
-def _waits(why: Fact) -> Tell:
-    return Tell("Pending", why)
-
-
-def _fails(why: Fact) -> Tell:
-    return Tell("Failed", why, ended=True)

@@ -20,9 +20,10 @@ from quantix_client.kubeconfig import Access
 from quantix_lab.clocks import ManualClock
 from quantix_operator.cache import Cache
 from quantix_operator.dispatch import Mapper
-from quantix_operator.error_report import ErrorReport, with_internal_error
+from quantix_operator.error_report import ErrorReport
 from quantix_operator.handlers import EndlessBackoff, connection_info, operator_settings
 from quantix_operator.health import liveness, readiness
+from quantix_operator.internal_error import with_internal_error
 from quantix_operator.metrics import Metrics
 from quantix_operator.resync import Resync
 from quantix_operator.settings import parse

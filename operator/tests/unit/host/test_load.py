@@ -10,9 +10,18 @@ import pytest
 
 from quantix_api import Host
 from quantix_api.compute import memory_request_bytes
+from quantix_api.conditions import condition_of
 from quantix_api.errors import TransientError
 from quantix_api.messages import as_error
-from quantix_api.resources import FINALIZER, HOSTS, QUANTIX_RESOURCES, VIRTUAL_MACHINES
+from quantix_api.resources import (
+    FINALIZER,
+    HOSTS,
+    QUANTIX_RESOURCES,
+    VIRTUAL_MACHINE_RESTORES,
+    VIRTUAL_MACHINE_SNAPSHOTS,
+    VIRTUAL_MACHINES,
+    Resource,
+)
 from quantix_lab.clocks import ManualClock
 from quantix_operator.cache import Cache
 from quantix_operator.host.controller import HostController
@@ -136,6 +145,59 @@ async def test_a_host_that_has_a_vm_which_is_not_understood_is_not_let_go(strang
     await world.controller.reconcile("h1")
     assert freed == []
     world.cache.remove(VIRTUAL_MACHINES, item)
+    await world.controller.reconcile("h1")
+    assert len(freed) == 1
+
+
+def working(resource: Resource, version: int, phase: str, **metadata: Any) -> dict[str, Any]:
+    about = {"name": "one", "namespace": "a", "uid": "u-one", "resourceVersion": str(version)} | metadata
+    kind = {"apiVersion": resource.api_version, "kind": resource.kind}
+    return {**kind, "metadata": about, "spec": {}, "status": {"host": "h1", "phase": phase}}
+
+
+def drained(world: World) -> str:
+    live = world.cache.get(HOSTS, "h1")
+    assert live is not None
+    return str(condition_of(live, "Drained").get("message"))
+
+
+@pytest.mark.parametrize(
+    ("resource", "phase", "over", "said"),
+    [
+        (VIRTUAL_MACHINE_RESTORES, "Restoring", "Restored", "VirtualMachineRestore a/one"),
+        (VIRTUAL_MACHINE_SNAPSHOTS, "Taking", "Failed", "VirtualMachineSnapshot a/one"),
+    ],
+)
+async def test_a_host_that_works_for_a_vm_that_is_off_is_let_go_when_that_is_over(
+    resource: Resource, phase: str, over: str, said: str
+) -> None:
+    world = World(host(deletionTimestamp="2026-11-29T00:00:00Z", finalizers=[FINALIZER]))
+    world.cache.put(resource, working(resource, 2, phase))
+    freed: list[Any] = []
+
+    async def release(live: Any) -> None:
+        freed.append(live)
+
+    world.controller._finalizers.release = release  # type: ignore[method-assign]
+    await world.controller.reconcile("h1")
+    assert freed == []
+    assert said in drained(world)
+    world.cache.put(resource, working(resource, 3, over))
+    await world.controller.reconcile("h1")
+    assert len(freed) == 1
+
+
+async def test_what_a_silent_host_had_begun_does_not_keep_it() -> None:
+    world = World(host(deletionTimestamp="2026-11-29T00:00:00Z", finalizers=[FINALIZER]))
+    world.cache.put(VIRTUAL_MACHINE_RESTORES, working(VIRTUAL_MACHINE_RESTORES, 2, "Restoring"))
+    leases: Any = SimpleNamespace(silent_s=lambda _: 60.0)
+    world.controller._leases = leases
+    freed: list[Any] = []
+
+    async def release(live: Any) -> None:
+        freed.append(live)
+
+    world.controller._finalizers.release = release  # type: ignore[method-assign]
     await world.controller.reconcile("h1")
     assert len(freed) == 1
 

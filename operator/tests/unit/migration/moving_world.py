@@ -25,6 +25,7 @@ from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.host.drains import Drains
 from quantix_operator.maintenance.controller import MaintenanceController
+from quantix_operator.metrics import Metrics
 from quantix_operator.migration.controller import KEY, MigrationController
 from quantix_operator.objects import Objects
 
@@ -32,15 +33,21 @@ Manifest = dict[str, Any]
 FINALIZER = "quantix.io/cleanup"
 
 
-class KilledError(Exception):
-    """The leader ended."""
+class KilledError(BaseException):
+    """The leader ended: no code of its own goes on."""
 
 
 class Api(FakeStatusApi):
-    """Checks versions as the server does, and ends a leader after `lives` writes."""
+    """Checks versions as the server does, and ends a leader after `lives` writes. `refuses`: what it takes no
+    status of, by UID, and with which error.
+    """
 
     lives = 1_000_000
     late: list[Manifest]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refuses: dict[str, Exception] = {}
 
     def _spend(self) -> None:
         if self.lives == 0:
@@ -54,8 +61,21 @@ class Api(FakeStatusApi):
         asked = obj["metadata"].get("resourceVersion")
         if asked not in (None, known["metadata"]["resourceVersion"]):
             raise Conflict("changed")
+        if known["metadata"]["uid"] in self.refuses:
+            raise self.refuses[known["metadata"]["uid"]]
         self._spend()
+        self._take_over(known, obj["status"], kwargs["manager"])
         return await super().apply(resource, obj, **kwargs)
+
+    def _take_over(self, known: Manifest, status: Manifest, manager: str) -> None:
+        """What a manager says otherwise than another is that one's no more (server-side apply by force)."""
+        before = known.get("status") or {}
+        words = {name: value for name, value in status.items() if isinstance(value, str)}
+        changed = {name for name, value in words.items() if before.get(name) != value}
+        for entry in known["metadata"].get("managedFields") or []:
+            if entry["manager"] != manager:
+                for name in changed:
+                    entry["fieldsV1"]["f:status"].pop(f"f:{name}", None)
 
     async def patch(
         self, resource: Resource, name: str, patch: Manifest, namespace: str | None, **_: Any
@@ -113,11 +133,12 @@ class MovingWorld:
     def restart(self) -> None:
         """A new leader, which remembers nothing."""
         self.api.lives = 1_000_000
+        self.clock = SystemClock()
         parts: Any = SimpleNamespace()
         api: Any = self.api
         events: Any = self.events
         self.cache = Cache((*QUANTIX_RESOURCES, NAMESPACES))
-        self.context = Context(parts, api, self.cache, events, parts, SystemClock(), parts, "uid")
+        self.context = Context(parts, api, self.cache, events, Metrics(), self.clock, parts, "uid")
         self.objects = Objects(self.cache)
         self.controller = MigrationController(self.context, self.objects)
         self.drains = Drains()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quantix_api.virtual_machine_restore import MAX_DIFFERENCES
+from quantix_api.virtual_machine_restore import MAX_DIFFERENCES, MAX_PATH
 from quantix_operator.restore.differences import differences, unlike_memory
 
 
@@ -41,6 +41,16 @@ def test_the_paths_that_differ(before: dict[str, Any], now: dict[str, Any], path
 def test_as_many_as_a_status_holds() -> None:
     many = {f"field{number:03}": number for number in range(MAX_DIFFERENCES + 9)}
     assert len(differences(many, {})) == MAX_DIFFERENCES
+
+
+def test_what_has_no_path_that_a_status_holds_is_named_by_what_it_is_in_once() -> None:
+    before = {"placement": {"hostSelector": {"k" * 300: "v", "l" * 300: "v", "rack": "a"}}}
+    assert differences(before, {"placement": {"hostSelector": {}}}) == (
+        "spec.placement.hostSelector",
+        "spec.placement.hostSelector.rack",
+    )
+    disks = {"disks": [{"name": "d" * MAX_PATH, "size": "1Gi"}]}
+    assert differences(disks, {"disks": []}) == ("spec.disks",)
 
 
 def test_what_a_guest_sees_of_its_machine_keeps_memory_from_going_on() -> None:

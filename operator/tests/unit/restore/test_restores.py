@@ -395,3 +395,142 @@ async def test_a_restore_that_was_not_heard_of_yet_holds_its_vm_off(world: Snapp
     world.cache.remove(VIRTUAL_MACHINE_RESTORES, world.live("back"))
     await world.restores.reconcile(restores.KEY)
     assert holder(world) == {"uid": "uid-back", "name": "back"}
+
+
+async def test_a_key_as_long_as_anybody_likes_ends_no_restore(world: SnappingWorld) -> None:
+    world.wants("web", placement={"hostSelector": {"k" * 300: "v"}})
+    world.kept("long")
+    world.wants("web", placement={})
+    world.set_back("back", snapshot="long")
+    await world.pass_all()
+    world.host_says("back", "Restored", phase="Restored")
+    await world.pass_all()
+    assert world.live("back")["status"]["differences"] == ["spec.placement.hostSelector"]
+    assert holder(world) is None
+
+
+UNREADABLE = {"cpu": "many", "memory": [1]}
+
+
+async def test_a_config_that_nobody_can_read_keeps_no_restore_waiting(world: SnappingWorld) -> None:
+    world.kept("odd", config=UNREADABLE)
+    world.set_back("first", snapshot="odd", at="11:00:01")
+    world.off("other")
+    world.set_back("second", vm="other", at="11:00:02")
+    await world.pass_all()
+    assert world.told("second")[:2] == ("Failed", "VirtualMachineNotFound")
+    world.host_says("first", "Restored", phase="Restored")
+    await world.pass_all()
+    assert world.live("first")["status"]["differences"] == ["spec"]
+    assert holder(world) is None
+
+
+async def test_memory_of_a_config_that_nobody_can_read_is_refused(world: SnappingWorld) -> None:
+    snapshot = world.kept("odd", config=UNREADABLE)
+    snapshot["spec"]["memory"] = True
+    world.api.put(snapshot)
+    world.set_back("back", snapshot="odd")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Failed", "MemoryUnusable")
+    assert "qx snapshot restore odd --no-memory" in world.told("back")[2]
+
+
+def in_ceph(world: SnappingWorld) -> None:
+    """The disk of the VM that runs on h1, and what is kept of it."""
+    world.disk_in_ceph("web")
+    world.host_says("snap", phase="Ready", disks=[{**DISK, "pool": "ceph"}])
+
+
+def only_h1_reaches_it_and_is_cordoned(world: SnappingWorld) -> None:
+    world.says("h2", pools=[])
+    world.wants("h1", unschedulable=True)
+
+
+async def test_force_switches_nothing_off_before_there_is_a_host_to_set_it_back(
+    running: SnappingWorld,
+) -> None:
+    in_ceph(running)
+    only_h1_reaches_it_and_is_cordoned(running)
+    running.set_back("back", stop="Force")
+    await running.pass_all()
+    assert holder(running) is None
+    assert running.told("back")[:2] == ("Pending", "PoolUnreachable")
+    running.wants("h1", unschedulable=False)
+    await running.pass_all()
+    assert holder(running) == {"uid": "uid-back", "name": "back"}
+    assert running.told("back")[:2] == ("Pending", "WaitingForStop")
+
+
+async def test_a_vm_that_was_not_switched_off_yet_is_let_go_when_there_is_no_host_any_more(
+    running: SnappingWorld,
+) -> None:
+    in_ceph(running)
+    running.set_back("back", stop="Force")
+    await running.pass_all()
+    assert holder(running) is not None
+    only_h1_reaches_it_and_is_cordoned(running)
+    await running.pass_all()
+    assert holder(running) is None
+
+
+async def test_force_waits_for_the_silent_host_of_the_disks_and_leaves_the_vm_alone(
+    running: SnappingWorld,
+) -> None:
+    running.lost("h1")
+    running.set_back("back", stop="Force")
+    await running.pass_all()
+    assert holder(running) is None
+    assert "h1, which is silent" in running.told("back")[2]
+
+
+async def test_force_of_disks_that_others_reach_waits_for_the_silent_host_of_the_vm(
+    running: SnappingWorld,
+) -> None:
+    in_ceph(running)
+    running.lost("h1")
+    running.set_back("back", stop="Force")
+    await running.pass_all()
+    assert holder(running) == {"uid": "uid-back", "name": "back"}
+    assert "h1, which is silent" in running.told("back")[2]
+
+
+async def test_a_host_that_was_removed_ends_the_restore_and_the_vm_goes_on(world: SnappingWorld) -> None:
+    in_ceph(world)
+    world.set_back("back")
+    await world.pass_all()
+    world.host_says("back", "Restoring", phase="Restoring")
+    world.wants("web", powerState="Running")
+    world.removed("h1")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Failed", "RestoreFailed")
+    assert "Host h1 was removed before" in world.told("back")[2]
+    assert condition_of(world.live("back"), "Stalled")["status"] == "True"
+    assert "RestoreFailed" in world.events.reasons
+    assert holder(world) is None
+    assert world.assignment()["host"] == "h2"
+    version = world.live("back")["metadata"]["resourceVersion"]
+    world.host("h1")
+    await world.pass_all()
+    assert world.live("back")["metadata"]["resourceVersion"] == version, "what is over stays so"
+    world.goes("back")
+    await world.pass_all()
+    assert not world.is_there("back")
+
+
+async def test_what_a_host_said_before_it_was_removed_counts(world: SnappingWorld) -> None:
+    world.set_back("back")
+    await world.pass_all()
+    world.host_says("back", "Restored", phase="Restored")
+    world.removed("h1")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Restored", "Restored")
+    assert holder(world) is None
+
+
+async def test_a_host_that_no_model_reads_is_silent_and_not_removed(world: SnappingWorld) -> None:
+    world.set_back("back")
+    await world.pass_all()
+    world.wants("h1", maintenance="later schema")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Restoring", "Restoring")
+    assert holder(world) is not None

@@ -94,6 +94,10 @@ class SnappingWorld(MovingWorld):
         said = {"type": "Ready", "status": "True" if well else "False", "reason": reason or "Taken"}
         self.api.put({**live, "status": {**(live.get("status") or {}), **status, "conditions": [said]}})
 
+    def removed(self, host: str) -> None:
+        """A person deleted it, and it went."""
+        del self.api.objects[f"uid-{host}"]
+
     def lost(self, host: str) -> None:
         """Nobody hears it any more."""
         self.says(host, conditions=[{"type": "Ready", "status": "False", "reason": "Unreachable"}])

@@ -238,3 +238,43 @@ async def test_the_vm_may_go_and_the_snapshot_stays(world: SnappingWorld) -> Non
     del world.api.objects["uid-web"]
     await world.pass_all()
     assert world.told("snap")[:2] == ("Ready", "Taken")
+
+
+async def test_one_whose_host_was_removed_has_failed_and_holds_nothing_up(world: SnappingWorld) -> None:
+    world.off("web")
+    world.snap("snap")
+    await world.pass_all()
+    world.host_says("snap", "Taking", phase="Taking")
+    world.removed("h1")
+    await world.pass_all()
+    assert world.told("snap")[:2] == ("Failed", "SnapshotInterrupted")
+    assert "host h1 was removed" in world.told("snap")[2]
+    version = world.live("snap")["metadata"]["resourceVersion"]
+    world.host("h1")
+    await world.pass_all()
+    assert world.live("snap")["metadata"]["resourceVersion"] == version, "what is over stays so"
+
+
+async def test_what_a_removed_host_kept_is_deleted_by_another(world: SnappingWorld) -> None:
+    world.kept()
+    world.removed("h1")
+    await world.pass_all()
+    assert world.told("snap")[:2] == ("Ready", "Taken")
+    world.goes("snap")
+    await world.pass_all()
+    status = world.live("snap")["status"]
+    assert status["host"] == "h2"
+    assert (status["virtualMachineUID"], status["disks"]) == ("uid-web", [DISK])
+    world.host_says("snap", "Deleting", data="Absent")
+    await world.pass_all()
+    assert not world.is_there("snap")
+
+
+async def test_without_another_host_what_a_removed_one_kept_waits(world: SnappingWorld) -> None:
+    world.kept()
+    world.removed("h1")
+    world.lost("h2")
+    world.goes("snap")
+    await world.pass_all()
+    assert world.told("snap")[1] == "Deleting"
+    assert world.is_there("snap")

@@ -136,6 +136,7 @@ async def test_a_restore_is_made_watched_and_told_with_what_stays(capsys: pytest
         "snapshot": "before",
         "disks": ["root"],
         "memory": "Never",
+        "ttlSecondsAfterFinished": 86400,
     }
     said = capsys.readouterr().err
     assert "web-1 is as before kept it." in said

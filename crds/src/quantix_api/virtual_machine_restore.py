@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from quantix_api.markers import Doc, Fixed, Live, Rule, Text, distinct, keyed, ordered, unchanged
+from quantix_api.markers import Doc, Fixed, Live, Range, Rule, Text, distinct, keyed, ordered, unchanged
 from quantix_api.model import AGE, PHASE, REASON, ApiModel, ApiObject, Column, Definition, Progress, Status
 from quantix_api.resources import VIRTUAL_MACHINE_RESTORES
 from quantix_api.scalars import UID, Count, DeviceName, Name, Time
@@ -27,6 +27,7 @@ class VirtualMachineRestoreSpec(ApiModel):
             "disks",
             "memory",
             "stop",
+            "ttlSecondsAfterFinished",
             message="a restore cannot change: make a new one",
         ),
     )
@@ -46,6 +47,14 @@ class VirtualMachineRestoreSpec(ApiModel):
         Literal["Never", "Force"],
         Fixed("Never: it waits until the VM is off. Force: the VM is switched off, as by pulling the plug."),
     ] = "Never"
+    ttl_seconds_after_finished: Annotated[
+        int | None,
+        Range(0, 2592000),
+        Fixed(
+            "How long the finished restore is kept, in seconds. Absent: until it is deleted. Leave it out "
+            "in Git: what a tool makes anew sets the VM back again."
+        ),
+    ] = None
 
 
 class RestoreDisk(ApiModel):

@@ -27,6 +27,7 @@ from quantix_operator.objects import Objects
 from quantix_operator.policy.balance import Told
 from quantix_operator.policy.controller import KINDS, AcceptedController
 from quantix_operator.restore.controller import RestoreController
+from quantix_operator.restore.finished import FinishedRestoreController
 from quantix_operator.scheduling.controller import PlacementController
 from quantix_operator.settings import Settings
 from quantix_operator.snapshot.controller import SnapshotController
@@ -59,6 +60,7 @@ async def build_controllers(context: Context, objects: Objects) -> AsyncIterator
             MigrationController(context, objects),
             SnapshotController(context, objects),
             RestoreController(context, objects),
+            FinishedRestoreController(context, objects),
             MaintenanceController(context, objects, drains),
             BalanceController(context, objects, told),
             VirtualMachineController(context, objects, network.ports, access),

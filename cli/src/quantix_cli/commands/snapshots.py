@@ -31,6 +31,8 @@ from quantix_cli.vm.snapshots import Watched, lost_by, taken, until_over
 from quantix_client.errors import AlreadyExists
 
 _LONGEST_STEM = 230
+_KEPT_S = 86400
+"""How long a restore of ours stays to say how it went."""
 _QUIESCE = {"auto": "Auto", "required": "Required", "never": "Never"}
 _DISK = click.option("--disk", "disks", multiple=True, metavar="DISK", help="Only this disk (repeatable).")
 _OF_A_SNAPSHOT = (
@@ -201,6 +203,7 @@ async def _restore(
         disks=list(disks),
         memory="Never" if no_memory else None,
         stop="Force" if stop else None,
+        ttlSecondsAfterFinished=_KEPT_S,
     )
     metadata = {"name": by_chance(vm), "namespace": vm["metadata"]["namespace"]}
     made = await session.write.create(VIRTUAL_MACHINE_RESTORES, {"metadata": metadata, "spec": spec})

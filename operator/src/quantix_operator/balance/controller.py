@@ -92,10 +92,10 @@ class BalanceController:
         now = datetime.now(UTC)
         policy = self._objects.get(SchedulingPolicy, POLICY)
         mode = policy.spec.balancer.mode if policy is not None else "Off"
-        if mode == "Off" and is_calm(self._cache):
+        if mode == "Off" and is_calm(self._objects):
             self._tell(Said(), Plan(), held=False)
             return None
-        situation = situation_of(self._objects, now, calm=is_calm(self._cache))
+        situation = situation_of(self._objects, now, calm=is_calm(self._objects))
         if mode != "Automatic" or situation.observed.held is not None:
             for migration in situation.history.waiting:
                 await self._asking.cancel(migration)

@@ -65,6 +65,11 @@ def migration_but_progress(migration: Manifest) -> Any:
     return _without(migration, "progress", "source"), words
 
 
+def spec_alone(obj: Manifest) -> Any:
+    """What is asked of it, whatever is said of it."""
+    return obj.get("spec")
+
+
 def without_progress(obj: Manifest) -> Any:
     """All but how far its copy is."""
     return _without(obj, "progress")

@@ -8,7 +8,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from quantix_api import SchedulingPolicy, VirtualMachine
 from quantix_api.message_text import cause_of
@@ -34,7 +33,7 @@ from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf
 from quantix_operator.migration.asking import Asking, Wish, name_of
 from quantix_operator.objects import Objects
-from quantix_operator.parts import host_as_load, migration_but_progress, vm_as_balanced
+from quantix_operator.parts import host_as_load, migration_but_progress, spec_alone, vm_as_balanced
 from quantix_operator.policy.balance import Said, Told
 
 KEY = "balance"
@@ -49,10 +48,6 @@ def _one_key(_obj: Manifest, _cache: Cache) -> Iterable[str]:
     return (KEY,)
 
 
-def _spec(obj: Manifest) -> Any:
-    return obj.get("spec")
-
-
 class BalanceController:
     """`await reconcile("balance")`."""
 
@@ -63,7 +58,7 @@ class BalanceController:
         HOSTS: OnChangeOf(host_as_load, _one_key),
         VIRTUAL_MACHINES: OnChangeOf(vm_as_balanced, _one_key),
         VIRTUAL_MACHINE_MIGRATIONS: OnChangeOf(migration_but_progress, _one_key),
-        SCHEDULING_POLICIES: OnChangeOf(_spec, _one_key),
+        SCHEDULING_POLICIES: OnChangeOf(spec_alone, _one_key),
     }
 
     def __init__(self, context: Context, objects: Objects, told: Told) -> None:

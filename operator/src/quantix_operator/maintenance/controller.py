@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from quantix_api.resources import (
     HOSTS,
     LABEL_MAINTENANCE_OF,
+    SCHEDULING_POLICIES,
     STORAGE_POOLS,
     VIRTUAL_MACHINE_MIGRATIONS,
     VIRTUAL_MACHINES,
@@ -30,7 +31,12 @@ from quantix_operator.maintenance.observe import (
 from quantix_operator.maintenance.plan import plan_maintenance
 from quantix_operator.migration.asking import Asking, Wish
 from quantix_operator.objects import Objects
-from quantix_operator.parts import host_but_amounts, migration_but_progress, pool_but_what_is_in_it
+from quantix_operator.parts import (
+    host_but_amounts,
+    migration_but_progress,
+    pool_but_what_is_in_it,
+    spec_alone,
+)
 
 KEY = "maintenance"
 _PAUSE_S = 0.5
@@ -55,6 +61,7 @@ class MaintenanceController:
         VIRTUAL_MACHINES: _while_needed,
         VIRTUAL_MACHINE_MIGRATIONS: OnChangeOf(migration_but_progress, _while_needed),
         STORAGE_POOLS: OnChangeOf(pool_but_what_is_in_it, _while_needed),
+        SCHEDULING_POLICIES: OnChangeOf(spec_alone, _while_needed),
     }
 
     def __init__(self, context: Context, objects: Objects, drains: Drains) -> None:
@@ -77,7 +84,8 @@ class MaintenanceController:
         # many VMs that come and go at once are few looks
         self._next_pass_s = self._clock.monotonic() + _PAUSE_S
         self._tell(plan.stays)
-        again_s = []
+        # how full pools are wakes nobody
+        again_s = [_CLOCK_LOOK_S] if plan.stays else []
         if plan.look_again_at is not None:
             again_s.append(min((plan.look_again_at - now).total_seconds(), _CLOCK_LOOK_S))
         for create in plan.create:

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from quantix_api.resources import SCHEDULING_POLICIES
 from quantix_api.times import render_time
+from quantix_client.reflector import Change
+from quantix_operator.dispatch import OnChangeOf
 from quantix_operator.maintenance.plan import AGAIN_AFTER
 
 from ..migration.moving_world import MovingWorld
@@ -98,6 +101,29 @@ async def test_the_end_of_maintenance_cancels_what_waits_and_not_what_goes_on(wo
     await world.drain()
     assert (world.told(names["web"])[0], world.told(names["db"])[0]) == ("Preparing", "Cancelled")
     assert not world.live(names["web"])["spec"].get("cancel")
+
+
+async def test_what_stays_leaves_once_more_may_be_promised_or_there_is_room_for_its_disks(
+    world: MovingWorld,
+) -> None:
+    world.vm("web", memory="12Gi")
+    world.vm("other", "h2", memory="12Gi")
+    world.host("h3", pools=[{"name": "local", "state": "Reachable", "available": "1Gi"}])
+    world.learn()
+    again_s = await world.maintenance.reconcile("maintenance")
+    assert again_s == 60.0, "a pool that has room again wakes nobody"
+    assert "h1" in world.drains.stays
+    mapper = world.maintenance.watches[SCHEDULING_POLICIES]
+    assert isinstance(mapper, OnChangeOf)
+    policy: dict[str, Any] = {"metadata": {"name": "default"}, "spec": {}}
+    more = {**policy, "spec": {"overcommit": {"memoryPercent": 200}}}
+    assert tuple(mapper(more, world.cache)) == ("maintenance",)
+    assert mapper.concerns(Change("MODIFIED", "default", more, policy))
+    assert not mapper.concerns(Change("MODIFIED", "default", {**more, "status": {"moves": []}}, more))
+    world.put(SCHEDULING_POLICIES, "default", spec=more["spec"], namespace=None)
+    await world.drain()
+    assert list(world.asked()) == ["web"]
+    assert world.drains.stays == {}
 
 
 async def test_a_vm_that_has_left_is_not_moved_on(world: MovingWorld) -> None:

@@ -17,6 +17,7 @@ from quantix_api.resources import (
     Resource,
 )
 from quantix_client.api import Manifest
+from quantix_client.clock import rest_s
 from quantix_client.workqueue import WorkQueue
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
@@ -41,6 +42,8 @@ from quantix_operator.parts import (
 KEY = "maintenance"
 _PAUSE_S = 0.5
 _CLOCK_LOOK_S = 60.0
+# of the process' time that looks may take
+_SHARE = 0.1
 
 
 def _while_needed(_obj: Manifest, cache: Cache) -> Iterable[str]:
@@ -79,10 +82,11 @@ class MaintenanceController:
     async def reconcile(self, key: str) -> float | None:
         """One look; returns when something is to be tried again."""
         await self._clock.sleep(max(0.0, self._next_pass_s - self._clock.monotonic()))
-        now = datetime.now(UTC)
+        now, began_s = datetime.now(UTC), self._clock.monotonic()
         plan = plan_maintenance(observe(self._objects), now)
+        ended_s = self._clock.monotonic()
         # many VMs that come and go at once are few looks
-        self._next_pass_s = self._clock.monotonic() + _PAUSE_S
+        self._next_pass_s = ended_s + max(_PAUSE_S, rest_s(ended_s - began_s, _SHARE))
         self._tell(plan.stays)
         # how full pools are wakes nobody
         again_s = [_CLOCK_LOOK_S] if plan.stays else []

@@ -29,6 +29,7 @@ from quantix_operator.migration.verdicts import cancelled, failed, queued, snaps
 from quantix_operator.scheduling.model import Lack, World
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.plan import Decision, decide
+from quantix_operator.scheduling.running import runs
 from quantix_operator.scheduling.verdict import first_lack, host_counts
 
 
@@ -134,13 +135,6 @@ def refused(decision: Decision, prospect: Prospect, name: str, wanted: str | Non
     if lack.lack is Lack.CPU_MODEL:
         return fact("Ready", "False", "CPUFeatureMissing", host=wanted, name=name, model=lack.what)
     return fact("Ready", "False", "NoHostFits", name=name, target=wanted, reasons=first_lack(verdicts[0]))
-
-
-def runs(vm: VirtualMachine) -> bool:
-    """Whether its host said, of this assignment, that the guest runs."""
-    assignment, runtime = vm.status.assignment, vm.status.runtime
-    heard = assignment is not None and runtime.observed_epoch == assignment.epoch
-    return heard and runtime.domain == "Present" and vm.status.phase == "Running"
 
 
 def _not_running(vm: VirtualMachine) -> Fact | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,11 @@ from quantix_api.resources import SCHEDULING_POLICIES
 from quantix_api.times import render_time
 from quantix_client.reflector import Change
 from quantix_operator.dispatch import OnChangeOf
+from quantix_operator.maintenance.controller import MaintenanceController
+from quantix_operator.maintenance.model import Observed
+from quantix_operator.maintenance.observe import observe
 from quantix_operator.maintenance.plan import AGAIN_AFTER
+from quantix_operator.scheduling.model import World
 
 from ..migration.moving_world import MovingWorld
 
@@ -124,6 +129,42 @@ async def test_what_stays_leaves_once_more_may_be_promised_or_there_is_room_for_
     await world.drain()
     assert list(world.asked()) == ["web"]
     assert world.drains.stays == {}
+
+
+async def test_without_a_vm_that_is_to_leave_no_vm_is_looked_at(world: MovingWorld) -> None:
+    world.vm("db", "h2")
+    world.vm("ends", migration={"onMaintenance": "Stop"})
+    world.vm("off", powerState="Stopped")
+    world.learn()
+    assert observe(world.objects) == Observed((), World(()))
+    world.vm("web")
+    await world.drain()
+    assert list(world.asked()) == ["web"]
+    assert observe(world.objects) == Observed((), World(())), "it is on its way"
+
+
+class SlowClock:
+    """A second passes at each look at it; keeps how long was slept."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.slept_s: list[float] = []
+
+    def monotonic(self) -> float:
+        self.now_s += 1
+        return self.now_s
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept_s.append(seconds)
+
+
+async def test_a_look_that_takes_long_is_followed_by_a_rest(world: MovingWorld) -> None:
+    clock: Any = SlowClock()
+    world.context = replace(world.context, clock=clock)
+    controller = MaintenanceController(world.context, world.objects, world.drains)
+    await controller.reconcile("maintenance")
+    await controller.reconcile("maintenance")
+    assert clock.slept_s == [0.0, 8.0], "nine seconds after one of work, one of which is over"
 
 
 async def test_a_vm_that_has_left_is_not_moved_on(world: MovingWorld) -> None:

@@ -34,7 +34,8 @@ from quantix_operator.dispatch import Mapper, OnChangeOf
 from quantix_operator.migration.asking import Asking, Wish, name_of
 from quantix_operator.objects import Objects
 from quantix_operator.parts import host_as_load, migration_but_progress, spec_alone, vm_as_balanced
-from quantix_operator.policy.balance import Said, Told
+from quantix_operator.policy.balance import Said, said_over
+from quantix_operator.told import Told
 
 KEY = "balance"
 _PAUSE_S = 2.0
@@ -61,7 +62,7 @@ class BalanceController:
         SCHEDULING_POLICIES: OnChangeOf(spec_alone, _one_key),
     }
 
-    def __init__(self, context: Context, objects: Objects, told: Told) -> None:
+    def __init__(self, context: Context, objects: Objects, told: Told[Said]) -> None:
         self._cache, self._clock, self._events = context.cache, context.clock, context.events
         self._metrics = context.metrics
         self._objects, self._told = objects, told
@@ -142,12 +143,12 @@ class BalanceController:
             self._metrics.balancer_moves_due.labels(cause.value).set(due[cause.value])
         live = self._cache.get(SCHEDULING_POLICIES, POLICY)
         if live is not None and said.balanced is not None and said.balanced.reason == "MovesRecommended":
-            known = self._told.over(live.get("status") or {}).moves
+            known = said_over(self._told, live.get("status") or {}).moves
             for move in new_moves(said, known):
                 fields = {"name": move["virtualMachine"], "target": move["targetHost"]}
                 text = render("MoveRecommended", why=cause_of(move["message"]), **fields)
                 self._events.record(live, text.reason, text.text, action="Recommend", reporter="scheduler")
-        if said != self._told.said:
-            self._told.said = said
+        if said != self._told.found:
+            self._told.found = said
             if self._policies is not None:
                 self._policies.add(POLICY)

@@ -18,7 +18,7 @@ from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf, own_key
 from quantix_operator.finalizers import Finalizers, has_finalizer
-from quantix_operator.host.drains import Drains
+from quantix_operator.host.drains import Drains, blocked
 from quantix_operator.host.load import Figure, amounts, amounts_unread
 from quantix_operator.host.status import (
     LOST_AFTER_S,
@@ -95,6 +95,7 @@ class HostController:
             host=host,
             live=live,
             load=self._load(host),
+            blocked=blocked(self._drains, live),
             silent_s=self._leases.silent_s(key),
             said_s=self._said_s(key),
         )
@@ -148,8 +149,7 @@ class HostController:
         vms, cpus, memory = (
             self._objects.total(VirtualMachine, amounts, (figure, name), amounts_unread) for figure in Figure
         )
-        stays = self._drains.stays.get(name) if host.spec.maintenance else None
-        return Load(vms, cpus, memory, stays, awaits=self._awaits(name))
+        return Load(vms, cpus, memory, awaits=self._awaits(name))
 
     def _has_vms(self, host: str) -> bool:
         return bool(self._cache.by(VIRTUAL_MACHINES, assigned_host, host)) or self._awaits(host)

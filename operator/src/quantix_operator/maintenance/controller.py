@@ -22,7 +22,7 @@ from quantix_client.workqueue import WorkQueue
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf
-from quantix_operator.host.drains import Drains
+from quantix_operator.host.drains import Drains, Stays
 from quantix_operator.maintenance.observe import (
     IN_MAINTENANCE,
     in_maintenance,
@@ -68,7 +68,7 @@ class MaintenanceController:
     }
 
     def __init__(self, context: Context, objects: Objects, drains: Drains) -> None:
-        self._clock = context.clock
+        self._cache, self._clock = context.cache, context.clock
         self._asking = Asking(context.api, context.cache)
         self._objects = objects
         self._drains = drains
@@ -100,8 +100,14 @@ class MaintenanceController:
             again_s += [] if await self._asking.cancel(migration) else [_PAUSE_S]
         return max(min(again_s), _PAUSE_S) if again_s else None
 
-    def _tell(self, stays: Mapping[str, tuple[str, str]]) -> None:
-        before, self._drains.stays = self._drains.stays, stays
-        for host in before.keys() | stays.keys():
-            if before.get(host) != stays.get(host) and self._hosts is not None:
+    def _tell(self, stays: Stays) -> None:
+        """To hosts of which it is not what was found before; at the first look to all in maintenance."""
+        before, self._drains.found = self._drains.found, stays
+        if before is None:
+            emptied = self._cache.by(HOSTS, in_maintenance, IN_MAINTENANCE)
+            news = {host["metadata"]["name"] for host in emptied}
+        else:
+            news = {host for host in before.keys() | stays.keys() if before.get(host) != stays.get(host)}
+        if self._hosts is not None:
+            for host in sorted(news):
                 self._hosts.add(host)

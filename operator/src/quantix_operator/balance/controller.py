@@ -24,8 +24,10 @@ from quantix_client.api import Manifest
 from quantix_client.clock import rest_s
 from quantix_client.workqueue import WorkQueue
 from quantix_operator.balance.calm import is_calm
+from quantix_operator.balance.due import plan_due
+from quantix_operator.balance.history import History
 from quantix_operator.balance.model import Better, Cause, Plan
-from quantix_operator.balance.observe import POLICY, Situation, situation_of
+from quantix_operator.balance.observe import POLICY, situation_of
 from quantix_operator.balance.plan import plan_balance
 from quantix_operator.balance.status import derive_said, new_moves
 from quantix_operator.cache import Cache
@@ -100,31 +102,24 @@ class BalanceController:
             return None
         # frozen values from here on: the leader goes on meanwhile
         plan = await asyncio.to_thread(plan_balance, situation.observed, now)
-        made = await self._make(situation, plan) if mode == "Automatic" else ()
+        due = plan_due(situation, plan) if mode == "Automatic" else ()
+        made = [better for better in due if await self._make(better, situation.history)]
         said = derive_said(situation, plan, made)
         self._tell(said, plan, held=situation.observed.held is not None)
         return None if plan == Plan() and not situation.history.ours else _LOOK_S
 
-    async def _make(self, situation: Situation, plan: Plan) -> tuple[Better, ...]:
-        """As many as may be, and can go on at once."""
-        made: list[Better] = []
-        busy, limits = Counter(situation.history.busy), situation.limits
-        going_on = situation.history.going_on
-        for better in plan.moves[: situation.moves_left]:
-            full = max(busy[better.source], busy[better.target]) >= limits.per_host
-            if full or going_on + len(made) >= limits.per_cluster:
-                continue
-            guest = better.mover.guest
-            vm = self._objects.get(VirtualMachine, f"{guest.namespace}/{guest.name}")
-            if vm is None or vm.metadata.uid != guest.uid:
-                continue
-            name = name_of(vm, KEY, situation.history.last.get(vm.key, ""))
-            wish = Wish(vm, name, (LABEL_BALANCER, better.cause.value), better.target)
-            if await self._asking.make(wish):
-                made.append(better)
-                busy.update((better.source, better.target))
-                self._tell_of_move(better, vm)
-        return tuple(made)
+    async def _make(self, better: Better, history: History) -> bool:
+        """Whether the move was asked for, or is already; False where the VM has changed or gone meanwhile."""
+        guest = better.mover.guest
+        vm = self._objects.get(VirtualMachine, f"{guest.namespace}/{guest.name}")
+        if vm is None or vm.metadata.uid != guest.uid:
+            return False
+        name = name_of(vm, KEY, history.last.get(vm.key, ""))
+        wish = Wish(vm, name, (LABEL_BALANCER, better.cause.value), better.target)
+        made = await self._asking.make(wish)
+        if made:
+            self._tell_of_move(better, vm)
+        return made
 
     def _tell_of_move(self, better: Better, vm: VirtualMachine) -> None:
         self._metrics.balancer_migrations.labels(better.cause.value).inc()

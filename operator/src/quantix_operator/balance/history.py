@@ -30,8 +30,8 @@ class History:
     of the VM, for how many minutes it has to have been left alone. `resting`: hosts that take part in a
     migration or did lately. `moving`: keys of VMs that move or wait to. `ours`: those of the balancer that
     wait or go on, `waiting`: those of them that have not begun. `last`: by key of the VM, the UID of the
-    newest that the balancer made. `busy`: in how many each host takes part; `going_on`: how many there are,
-    those that wait included.
+    newest that the balancer made. `busy`: in how many each host takes part; `going_on`: how many there are.
+    What others asked for counts in these, and in `resting`, once it has begun: it may wait for ever.
     """
 
     made: int
@@ -55,7 +55,8 @@ def history_of(
     by_age = sorted(migrations, key=age_order)
     made_by_us = [item for item in by_age if is_ours(item)]
     still = [item for item in by_age if item.status.finished_at is None]
-    named = [host for item in still for host in _hosts(item, where(vm_key(item)))]
+    taking_part = [item for item in still if is_ours(item) or item.status.started_at is not None]
+    named = [host for item in taking_part for host in _hosts(item, where(vm_key(item)))]
     settling = {host for item in by_age if _settles(item, now) for host in hosts_of(item)}
     rests = [(vm_key(item), minutes) for item in by_age if (minutes := _rests_for(item, now))]
     return History(
@@ -67,7 +68,7 @@ def history_of(
         ours=tuple(item for item in still if is_ours(item)),
         last={vm_key(item): item.metadata.uid for item in made_by_us},
         busy=Counter(named),
-        going_on=len(still),
+        going_on=len(taking_part),
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from quantix_api import VirtualMachine, VirtualMachineSnapshot
 from quantix_api.facts import Fact, fact
+from quantix_api.message_table_phrases import REACHED_BY_NONE
 from quantix_operator.diskset.model import Reach, host_of
 from quantix_operator.diskset.telling import Release, Tell
 from quantix_operator.restore.fitting import disks_to_set_back, misfit
@@ -131,8 +132,8 @@ def _choose(
     else:
         host = reach.host_for(pools, place)
     if not host:
-        said, pool = "no host that is Ready reaches it", pools[0] if pools else "?"
-        lacks = fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=pool, said=said)
+        pool = pools[0] if pools else "?"
+        lacks = fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=pool, said=REACHED_BY_NONE)
         return (*_let_go(task), _waits(lacks))
     held[vm.metadata.uid] = task.restore.metadata.name
     named: tuple[Action, ...] = () if task.is_named else (Name(),)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from quantix_api import VirtualMachineMigration
 from quantix_api.resources import LABEL_BALANCER
 from quantix_api.seniority import age_order
-from quantix_operator.migration.observe import hosts_of
+from quantix_operator.migration.observe import hosts_of, vm_key
 
 HOUR = timedelta(hours=1)
 RESTS_FOR = timedelta(minutes=30)
@@ -102,7 +102,3 @@ def _rests_for(migration: VirtualMachineMigration, now: datetime) -> int:
 def is_ours(migration: VirtualMachineMigration) -> bool:
     """Whether the balancer made it."""
     return LABEL_BALANCER in migration.metadata.labels
-
-
-def vm_key(migration: VirtualMachineMigration) -> str:
-    return f"{migration.metadata.namespace}/{migration.spec.virtual_machine}"

@@ -48,9 +48,14 @@ def reach_of(objects: Objects, named: Iterable[str]) -> Reach:
         pool.metadata.name: frozenset(view.name for view in ready if pool.metadata.name in view.pools)
         for pool in pools
     }
-    known = {host.metadata.name for host in hosts}
+    return Reach(by_pool, silent_hosts(objects, named))
+
+
+def silent_hosts(objects: Objects, named: Iterable[str]) -> frozenset[str]:
+    """Hosts that are not heard; also those that are named and not there."""
+    hosts = objects.list(Host)
     silent = {host.metadata.name for host in hosts if host_reading.lost(host)}
-    return Reach(by_pool, frozenset(silent | ({*named} - known)))
+    return frozenset(silent | ({*named} - {host.metadata.name for host in hosts}))
 
 
 def snapshot_under_way(objects: Objects, vm: VirtualMachine) -> str:

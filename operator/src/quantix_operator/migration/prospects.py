@@ -29,7 +29,7 @@ Coming = Counter[tuple[str, str]]
 def prospect_of(
     objects: Objects, vm: VirtualMachine, volumes: tuple[Volume, ...], coming: Coming
 ) -> Prospect | None:
-    """None for a VM that no host has, or whose size nobody knows."""
+    """None for a VM that no host has, whose host is not there, or whose size nobody knows."""
     assignment = vm.status.assignment
     host = objects.get(Host, assignment.host) if assignment is not None and assignment.host else None
     size = given(vm, sizing_of(objects, vm))

@@ -1,7 +1,7 @@
 """Whether there is nothing to balance at all, without a look at every VM. Reads the cache only.
 
 Most looks of most clusters end here. What a host promised its VMs is read from its status, where the
-controller of hosts keeps it up; it is what a look counts, or a little more.
+controller of hosts keeps it up; that is what a look counts, or more where guests have huge pages.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What a look at all hosts in maintenance knows, and what it decides: frozen values, no I/O and no clock.
 
-Made by `observe`, read by `plan`; what is to be done is carried out by the controller.
+Made by `observe`, which leaves out whom nothing has to be done for (`goes_anyhow`); read by `plan`. What is
+to be done is carried out by the controller.
 """
 
 from __future__ import annotations

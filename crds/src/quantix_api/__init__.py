@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from quantix_api.kinds import *  # noqa: F403
+    from quantix_api.vm_parts import *  # noqa: F403
+
+_MODELS = ("quantix_api.kinds", "quantix_api.vm_parts")
 
 
 def __getattr__(name: str) -> object:
     """The model of that name (PEP 562). Python asks here for submodules, too: their names are lower case."""
     if name[:1].isupper() or name in ("to_manifest", "volume_name"):
-        kinds = importlib.import_module("quantix_api.kinds")
-        if name in kinds.__all__:
-            found: object = getattr(kinds, name)
-            return found
+        for module in map(importlib.import_module, _MODELS):
+            if name in module.__all__:
+                found: object = getattr(module, name)
+                return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

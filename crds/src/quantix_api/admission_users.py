@@ -15,6 +15,8 @@ from quantix_api.resources import (
     FLOATING_IPS,
     HOSTS,
     IMAGES,
+    LABEL_BALANCER,
+    LABEL_MAINTENANCE_OF,
     LABEL_VIRTUAL_MACHINE_UID,
     NETWORKS,
     ROUTERS,
@@ -134,6 +136,20 @@ MARKS = Policy(
     ),
 )
 
+MIGRATION_MARKS = Policy(
+    name="quantix-migration-marks",
+    matches=(Match(("CREATE", "UPDATE"), (VIRTUAL_MACHINE_MIGRATIONS.plural,)),),
+    only_if=(("not-the-operator", f"!({IS_OPERATOR})"),),
+    checks=(
+        Check(
+            " && ".join(_same_mark("labels", name) for name in (LABEL_BALANCER, LABEL_MAINTENANCE_OF)),
+            f"Labels {LABEL_BALANCER} and {LABEL_MAINTENANCE_OF} say of a migration that nobody asked for "
+            "it: only Quantix's operator writes them, and cancels what has them. Try: leave them as they "
+            "are; in a new migration, leave them out.",
+        ),
+    ),
+)
+
 WITH_FINALIZER = (
     VIRTUAL_MACHINES,
     VOLUMES,
@@ -172,6 +188,7 @@ USER_POLICIES: tuple[Policy, ...] = (
     UNFILTERED,
     PHYSICAL,
     MARKS,
+    MIGRATION_MARKS,
     CLEANUP,
 )
 

@@ -94,6 +94,8 @@ SNAPSHOT_UNTOLD = "libvirt does not say why"
 """What kept a snapshot of a running VM from being finished."""
 AGENT_REFUSED = "the guest's agent refused"
 
+REACHED_BY_NONE = "no host that is Ready reaches it"
+"""What the cluster says of a pool."""
 COPIES_UNTOLD = "the API did not tell yet whether another volume is still to be made from it"
 """What the data of a volume that is deleted waits for."""
 

@@ -31,6 +31,15 @@ _LABELS = {"app.kubernetes.io/part-of": "quantix"}
 
 ALL_KINDS = tuple(resource.plural for resource in QUANTIX_RESOURCES)
 TENANT_KINDS = tuple(resource.plural for resource in QUANTIX_RESOURCES if resource.namespaced)
+_TOLD_BY_HOSTS = (
+    "hosts",
+    "virtualmachines",
+    "virtualmachinemigrations",
+    "virtualmachinesnapshots",
+    "virtualmachinerestores",
+    "volumes",
+    "images",
+)
 _OPERATOR: Manifest = {"kind": "ServiceAccount", "name": OPERATOR_ACCOUNT, "namespace": NAMESPACE_SYSTEM}
 
 
@@ -94,15 +103,6 @@ def namespaces() -> tuple[Manifest, ...]:
 def host_roles() -> tuple[Manifest, ...]:
     """What every host may do; the policy `quantix-hostd` limits each to its own objects."""
     hosts = group_subject(HOST_GROUP)
-    statuses = (
-        "hosts",
-        "virtualmachines",
-        "virtualmachinemigrations",
-        "virtualmachinesnapshots",
-        "virtualmachinerestores",
-        "volumes",
-        "images",
-    )
     return (
         cluster_role(
             "quantix:hosts",
@@ -111,7 +111,7 @@ def host_roles() -> tuple[Manifest, ...]:
             # their labels say who may use a shared image or a pool
             rule("", ("namespaces",), READ),
             rule(GROUP, ("hosts",), ("create",)),
-            rule(GROUP, tuple(f"{plural}/status" for plural in statuses), ("patch",)),
+            rule(GROUP, tuple(f"{plural}/status" for plural in _TOLD_BY_HOSTS), ("patch",)),
             rule("events.k8s.io", ("events",), ("create", "patch")),
             rule("authentication.k8s.io", ("tokenreviews",), ("create",)),
             rule("authorization.k8s.io", ("subjectaccessreviews",), ("create",)),

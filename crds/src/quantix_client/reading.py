@@ -48,5 +48,7 @@ _of_this_host = Models(_MOST_OF_A_HOST)
 
 
 def model_of(kind: type[Kind], manifest: Mapping[str, Any]) -> Kind:
-    """As `Models.of`, for a process that hears of few objects, and not of the end of each: hostd."""
+    """As `Models.of`, for whoever does not hear of the end of what it reads: hostd, which has to do with few
+    objects, and the operator of what a snapshot keeps of its VM.
+    """
     return _of_this_host.of(kind, manifest)

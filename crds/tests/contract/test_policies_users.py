@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from quantix_api.resources import FINALIZER
+from quantix_api.resources import FINALIZER, LABEL_BALANCER, LABEL_MAINTENANCE_OF
 from quantix_lab.api_as import ApiAs, User
 from quantix_lab.api_objects import OPERATOR, RESOURCES, SIZED, bind, decide, make, manifest, may
 from quantix_lab.waiting import eventually
@@ -102,6 +102,27 @@ def test_which_vm_a_volume_was_made_for_is_said_by_the_operator_alone(api: ApiAs
     kept = api.merge(
         own, {"metadata": {"labels": {"app": "web"}}, "spec": {"deletionProtection": True}}, user=tina
     )
+    assert kept.code == 200, kept.message
+
+
+@pytest.mark.parametrize("label", [LABEL_BALANCER, LABEL_MAINTENANCE_OF])
+def test_only_the_operator_says_that_nobody_asked_for_a_migration(
+    api: ApiAs, namespace: str, label: str
+) -> None:
+    tina = User(f"tina-{namespace}")
+    bind(api, namespace, "quantix-edit", tina, "create")
+    spec = {"virtualMachine": "web-1"}
+    path = RESOURCES["VirtualMachineMigration"].path(namespace)
+    forged = manifest("VirtualMachineMigration", "forged", spec=spec)
+    forged["metadata"]["labels"] = {label: "u"}
+    refused = api.create(path, forged, user=tina)
+    assert refused.code == 403
+    assert "only Quantix's operator writes them" in refused.message
+    own = make(api, "VirtualMachineMigration", namespace, "own", spec)
+    assert api.merge(own, {"metadata": {"labels": {label: "u"}}}, user=tina).code == 403
+    assert api.merge(own, {"metadata": {"labels": {label: "u"}}}, user=OPERATOR).code == 200
+    assert api.merge(own, {"metadata": {"labels": {label: None}}}, user=tina).code == 403
+    kept = api.merge(own, {"metadata": {"labels": {"app": "web"}}, "spec": {"cancel": True}}, user=tina)
     assert kept.code == 200, kept.message
 
 

@@ -76,6 +76,31 @@ def test_every_policy_is_bound_and_refuses_what_it_cannot_judge() -> None:
             assert found["spec"]["failurePolicy"] == "Fail"
 
 
+@pytest.mark.parametrize(
+    ("kind", "mark"),
+    [
+        ("volumes", resources.LABEL_VIRTUAL_MACHINE_UID),
+        ("volumes", resources.ANNOTATION_VIRTUAL_MACHINE),
+        ("virtualmachinemigrations", resources.LABEL_BALANCER),
+        ("virtualmachinemigrations", resources.LABEL_MAINTENANCE_OF),
+    ],
+)
+def test_what_the_operator_knows_its_own_by_no_user_writes(kind: str, mark: str) -> None:
+    kept = [
+        (set(ruled["operations"]), check["expression"])
+        for policy in stage_manifests("policies")
+        if policy["kind"] == "ValidatingAdmissionPolicy"
+        for ruled in policy["spec"]["matchConstraints"]["resourceRules"]
+        if kind in ruled["resources"]
+        for check in policy["spec"]["validations"]
+    ]
+    assert any(
+        operations == {"CREATE", "UPDATE"}
+        and re.search(rf"object\.[^&]*\[\?'{re.escape(mark)}'\] == oldObject\.[^&]*'{re.escape(mark)}'", rule)
+        for operations, rule in kept
+    )
+
+
 def test_rules_of_schemas_speak_plainly() -> None:
     rules = validations(list(stage_manifests("crds")))
     assert len(rules) > 100

@@ -24,7 +24,7 @@ from quantix_operator.maintenance.controller import MaintenanceController
 from quantix_operator.migration.controller import MigrationController
 from quantix_operator.networking import Networking, networking
 from quantix_operator.objects import Objects
-from quantix_operator.policy.balance import Told
+from quantix_operator.policy.balance import Said
 from quantix_operator.policy.controller import KINDS, AcceptedController
 from quantix_operator.restore.controller import RestoreController
 from quantix_operator.restore.finished import FinishedRestoreController
@@ -32,6 +32,7 @@ from quantix_operator.scheduling.controller import PlacementController
 from quantix_operator.settings import Settings
 from quantix_operator.snapshot.controller import SnapshotController
 from quantix_operator.storagepool.controller import StoragePoolController
+from quantix_operator.told import Told
 from quantix_operator.virtualmachine.controller import VirtualMachineController
 from quantix_operator.virtualmachine.ports import NicsResult
 from quantix_operator.virtualmachine.secret_access import SecretAccess, SecretAccessController
@@ -42,7 +43,7 @@ from quantix_operator.volume.controller import VolumeController
 async def build_controllers(context: Context, objects: Objects) -> AsyncIterator[tuple[Controller, ...]]:
     """All controllers, with their connections open while inside."""
     access = SecretAccess(context.api, objects)
-    drains, told = Drains(), Told()
+    drains, told = Drains(), Told[Said]()
     balance = {SCHEDULING_POLICIES: told}
     async with AsyncExitStack() as stack:
         network = Networking((), NoPorts())

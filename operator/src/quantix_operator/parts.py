@@ -43,6 +43,16 @@ def vm_as_balanced(vm: Manifest) -> Any:
     return vm_as_neighbour(vm), asked, status.get("phase"), bool(status.get("migration"))
 
 
+def wires_of_host(host: Manifest) -> Any:
+    """The names of the wires that it has."""
+    return [item.get("name") for item in (host.get("spec") or {}).get("physicalNetworks") or []]
+
+
+def underlay_mtu(host: Manifest) -> Any:
+    """What it says that fits between hosts, in bytes."""
+    return ((host.get("status") or {}).get("network") or {}).get("underlayMTU")
+
+
 def volume_but_its_making(volume: Manifest) -> Any:
     """What decides where its VM may run."""
     return _without(volume, "progress", "phase", "conditions", "observedGeneration")
@@ -70,6 +80,11 @@ def migration_but_progress(migration: Manifest) -> Any:
     source = (migration.get("status") or {}).get("source") or {}
     words = {name: value for name, value in source.items() if name != "dirtyBytesPerSecond"}
     return _without(migration, "progress", "source"), words
+
+
+def spec_alone(obj: Manifest) -> Any:
+    """What is asked of it, whatever is said of it."""
+    return obj.get("spec")
 
 
 def without_progress(obj: Manifest) -> Any:

@@ -1,40 +1,35 @@
 """Whether there is nothing to balance at all, without a look at every VM. Reads the cache only.
 
-Most looks of most clusters end here.
+Most looks of most clusters end here. What a host promised its VMs is read from its status, where the
+controller of hosts keeps it up; that is what a look counts, or more where guests have huge pages.
 """
 
 from __future__ import annotations
 
-from quantix_api.errors import QuantixError
-from quantix_api.quantities import size_bytes
-from quantix_api.resources import HOSTS, VIRTUAL_MACHINE_MIGRATIONS, VIRTUAL_MACHINES
-from quantix_client.api import Manifest
-from quantix_operator.cache import Cache
+from quantix_api import Host, SchedulingPolicy, VirtualMachine, VirtualMachineMigration
+from quantix_operator.balance.model import FULL_PERMILLE
 from quantix_operator.indexers import RULED, UNFINISHED, ruled, unfinished
+from quantix_operator.objects import Objects
+from quantix_operator.scheduling import host_reading
 
-# of a host's memory: what it keeps for itself comes on top, so this is well below what moves anything
-_PROMISED_PERCENT = 50
 
-
-def is_calm(cache: Cache) -> bool:
-    """No VM asks for a place, no host is short or much promised, and nothing moves."""
-    if cache.by(VIRTUAL_MACHINES, ruled, RULED) or cache.by(
-        VIRTUAL_MACHINE_MIGRATIONS, unfinished, UNFINISHED
-    ):
+def is_calm(objects: Objects) -> bool:
+    """No VM asks for a place, all of them can be read, no host is short or full, and nothing moves."""
+    if objects.by(VirtualMachine, ruled, RULED) or objects.unread(VirtualMachine):
         return False
-    return not any(map(_has_much, cache.list(HOSTS)))
+    if objects.by(VirtualMachineMigration, unfinished, UNFINISHED):
+        return False
+    policy = objects.get(SchedulingPolicy, "default")
+    return not any(_is_short(host) or _is_full(host, policy) for host in objects.list(Host))
 
 
-def _has_much(host: Manifest) -> bool:
-    status = host.get("status") or {}
-    if any(item.get("level") == "High" for item in status.get("pressure") or []):
-        return True
-    promised = _bytes((status.get("allocated") or {}).get("memory"))
-    return promised * 100 >= _bytes(status.get("memory")) * _PROMISED_PERCENT > 0
+def _is_short(host: Host) -> bool:
+    """Also one that has not been so for long: that changes by time alone."""
+    return any(item.level == "High" for item in host.status.pressure)
 
 
-def _bytes(size: str | None) -> int:
-    try:
-        return 0 if size in (None, "0") else size_bytes(size)
-    except QuantixError:
-        return 0
+def _is_full(host: Host, policy: SchedulingPolicy | None) -> bool:
+    allocated = host.status.allocated
+    promised = host_reading.capacity_bytes(allocated.memory) if allocated is not None else 0
+    most = host_reading.promised_memory_bytes(host, host_reading.overcommit(host, policy))
+    return promised > 0 and promised * 1000 >= most * FULL_PERMILLE

@@ -8,7 +8,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from quantix_api import SchedulingPolicy, VirtualMachine
 from quantix_api.message_text import cause_of
@@ -25,8 +24,10 @@ from quantix_client.api import Manifest
 from quantix_client.clock import rest_s
 from quantix_client.workqueue import WorkQueue
 from quantix_operator.balance.calm import is_calm
+from quantix_operator.balance.due import plan_due
+from quantix_operator.balance.history import History
 from quantix_operator.balance.model import Better, Cause, Plan
-from quantix_operator.balance.observe import POLICY, Situation, situation_of
+from quantix_operator.balance.observe import POLICY, situation_of
 from quantix_operator.balance.plan import plan_balance
 from quantix_operator.balance.status import derive_said, new_moves
 from quantix_operator.cache import Cache
@@ -34,8 +35,9 @@ from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf
 from quantix_operator.migration.asking import Asking, Wish, name_of
 from quantix_operator.objects import Objects
-from quantix_operator.parts import host_as_load, migration_but_progress, vm_as_balanced
-from quantix_operator.policy.balance import Said, Told
+from quantix_operator.parts import host_as_load, migration_but_progress, spec_alone, vm_as_balanced
+from quantix_operator.policy.balance import Said, said_over
+from quantix_operator.told import Told
 
 KEY = "balance"
 _PAUSE_S = 2.0
@@ -49,10 +51,6 @@ def _one_key(_obj: Manifest, _cache: Cache) -> Iterable[str]:
     return (KEY,)
 
 
-def _spec(obj: Manifest) -> Any:
-    return obj.get("spec")
-
-
 class BalanceController:
     """`await reconcile("balance")`."""
 
@@ -63,10 +61,10 @@ class BalanceController:
         HOSTS: OnChangeOf(host_as_load, _one_key),
         VIRTUAL_MACHINES: OnChangeOf(vm_as_balanced, _one_key),
         VIRTUAL_MACHINE_MIGRATIONS: OnChangeOf(migration_but_progress, _one_key),
-        SCHEDULING_POLICIES: OnChangeOf(_spec, _one_key),
+        SCHEDULING_POLICIES: OnChangeOf(spec_alone, _one_key),
     }
 
-    def __init__(self, context: Context, objects: Objects, told: Told) -> None:
+    def __init__(self, context: Context, objects: Objects, told: Told[Said]) -> None:
         self._cache, self._clock, self._events = context.cache, context.clock, context.events
         self._metrics = context.metrics
         self._objects, self._told = objects, told
@@ -92,10 +90,10 @@ class BalanceController:
         now = datetime.now(UTC)
         policy = self._objects.get(SchedulingPolicy, POLICY)
         mode = policy.spec.balancer.mode if policy is not None else "Off"
-        if mode == "Off" and is_calm(self._cache):
+        if mode == "Off" and is_calm(self._objects):
             self._tell(Said(), Plan(), held=False)
             return None
-        situation = situation_of(self._objects, now, calm=is_calm(self._cache))
+        situation = situation_of(self._objects, now, calm=is_calm(self._objects))
         if mode != "Automatic" or situation.observed.held is not None:
             for migration in situation.history.waiting:
                 await self._asking.cancel(migration)
@@ -104,31 +102,24 @@ class BalanceController:
             return None
         # frozen values from here on: the leader goes on meanwhile
         plan = await asyncio.to_thread(plan_balance, situation.observed, now)
-        made = await self._make(situation, plan) if mode == "Automatic" else ()
+        due = plan_due(situation, plan) if mode == "Automatic" else ()
+        made = [better for better in due if await self._make(better, situation.history)]
         said = derive_said(situation, plan, made)
         self._tell(said, plan, held=situation.observed.held is not None)
         return None if plan == Plan() and not situation.history.ours else _LOOK_S
 
-    async def _make(self, situation: Situation, plan: Plan) -> tuple[Better, ...]:
-        """As many as may be, and can go on at once."""
-        made: list[Better] = []
-        busy, limits = Counter(situation.history.busy), situation.limits
-        going_on = situation.history.going_on
-        for better in plan.moves[: situation.moves_left]:
-            full = max(busy[better.source], busy[better.target]) >= limits.per_host
-            if full or going_on + len(made) >= limits.per_cluster:
-                continue
-            guest = better.mover.guest
-            vm = self._objects.get(VirtualMachine, f"{guest.namespace}/{guest.name}")
-            if vm is None or vm.metadata.uid != guest.uid:
-                continue
-            name = name_of(vm, KEY, situation.history.last.get(vm.key, ""))
-            wish = Wish(vm, name, (LABEL_BALANCER, better.cause.value), better.target)
-            if await self._asking.make(wish):
-                made.append(better)
-                busy.update((better.source, better.target))
-                self._tell_of_move(better, vm)
-        return tuple(made)
+    async def _make(self, better: Better, history: History) -> bool:
+        """Whether the move was asked for, or is already; False where the VM has changed or gone meanwhile."""
+        guest = better.mover.guest
+        vm = self._objects.get(VirtualMachine, f"{guest.namespace}/{guest.name}")
+        if vm is None or vm.metadata.uid != guest.uid:
+            return False
+        name = name_of(vm, KEY, history.last.get(vm.key, ""))
+        wish = Wish(vm, name, (LABEL_BALANCER, better.cause.value), better.target)
+        made = await self._asking.make(wish)
+        if made:
+            self._tell_of_move(better, vm)
+        return made
 
     def _tell_of_move(self, better: Better, vm: VirtualMachine) -> None:
         self._metrics.balancer_migrations.labels(better.cause.value).inc()
@@ -147,12 +138,12 @@ class BalanceController:
             self._metrics.balancer_moves_due.labels(cause.value).set(due[cause.value])
         live = self._cache.get(SCHEDULING_POLICIES, POLICY)
         if live is not None and said.balanced is not None and said.balanced.reason == "MovesRecommended":
-            known = self._told.over(live.get("status") or {}).moves
+            known = said_over(self._told, live.get("status") or {}).moves
             for move in new_moves(said, known):
                 fields = {"name": move["virtualMachine"], "target": move["targetHost"]}
                 text = render("MoveRecommended", why=cause_of(move["message"]), **fields)
                 self._events.record(live, text.reason, text.text, action="Recommend", reporter="scheduler")
-        if said != self._told.said:
-            self._told.said = said
+        if said != self._told.found:
+            self._told.found = said
             if self._policies is not None:
                 self._policies.add(POLICY)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from quantix_api import VirtualMachineMigration
 from quantix_api.resources import LABEL_BALANCER
 from quantix_api.seniority import age_order
-from quantix_operator.migration.observe import hosts_of
+from quantix_operator.migration.observe import hosts_of, vm_key
 
 HOUR = timedelta(hours=1)
 RESTS_FOR = timedelta(minutes=30)
@@ -30,8 +30,8 @@ class History:
     of the VM, for how many minutes it has to have been left alone. `resting`: hosts that take part in a
     migration or did lately. `moving`: keys of VMs that move or wait to. `ours`: those of the balancer that
     wait or go on, `waiting`: those of them that have not begun. `last`: by key of the VM, the UID of the
-    newest that the balancer made. `busy`: in how many each host takes part; `going_on`: how many there are,
-    those that wait included.
+    newest that the balancer made. `busy`: in how many each host takes part; `going_on`: how many there are.
+    What others asked for counts in these, and in `resting`, once it has begun: it may wait for ever.
     """
 
     made: int
@@ -55,7 +55,8 @@ def history_of(
     by_age = sorted(migrations, key=age_order)
     made_by_us = [item for item in by_age if is_ours(item)]
     still = [item for item in by_age if item.status.finished_at is None]
-    named = [host for item in still for host in _hosts(item, where(vm_key(item)))]
+    taking_part = [item for item in still if is_ours(item) or item.status.started_at is not None]
+    named = [host for item in taking_part for host in _hosts(item, where(vm_key(item)))]
     settling = {host for item in by_age if _settles(item, now) for host in hosts_of(item)}
     rests = [(vm_key(item), minutes) for item in by_age if (minutes := _rests_for(item, now))]
     return History(
@@ -67,7 +68,7 @@ def history_of(
         ours=tuple(item for item in still if is_ours(item)),
         last={vm_key(item): item.metadata.uid for item in made_by_us},
         busy=Counter(named),
-        going_on=len(still),
+        going_on=len(taking_part),
     )
 
 
@@ -101,7 +102,3 @@ def _rests_for(migration: VirtualMachineMigration, now: datetime) -> int:
 def is_ours(migration: VirtualMachineMigration) -> bool:
     """Whether the balancer made it."""
     return LABEL_BALANCER in migration.metadata.labels
-
-
-def vm_key(migration: VirtualMachineMigration) -> str:
-    return f"{migration.metadata.namespace}/{migration.spec.virtual_machine}"

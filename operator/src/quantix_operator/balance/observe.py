@@ -11,18 +11,18 @@ from quantix_api.facts import Fact, fact
 from quantix_api.host import HostPressure
 from quantix_api.message_table_phrases import IS_EMPTIED, IS_LEAVING_HOST
 from quantix_api.scheduling_policy import Balancer
-from quantix_operator.balance.history import History, history_of, vm_key
+from quantix_operator.balance.history import History, history_of
 from quantix_operator.balance.model import HostLoad, Mover, Observed
 from quantix_operator.balance.plan import promised_permille, troubles
 from quantix_operator.balance.rules import Places
 from quantix_operator.migration.model import Limits
-from quantix_operator.migration.observe import coming_to, limits_of, moves_under_way, world_of
+from quantix_operator.migration.observe import coming_to, limits_of, moves_under_way, vm_key, world_of
 from quantix_operator.migration.prospects import Coming, local_volumes, prospect_of
-from quantix_operator.migration.queue import runs
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling import host_reading
 from quantix_operator.scheduling.model import Placed, World
 from quantix_operator.scheduling.occupancy import Occupancy
+from quantix_operator.scheduling.running import runs
 
 POLICY = "default"
 

@@ -41,7 +41,7 @@ def disks_of(objects: Objects, vm: VirtualMachine, names: Collection[str]) -> tu
     return tuple(found)
 
 
-def reach_of(objects: Objects, named: Iterable[str]) -> Reach:
+def reach_of(objects: Objects, named: Collection[str]) -> Reach:
     """Which hosts reach which pools, and which are silent; also those that are named and not there."""
     hosts, pools = objects.list(Host), objects.list(StoragePool)
     policy = objects.get(SchedulingPolicy, "default")
@@ -51,11 +51,16 @@ def reach_of(objects: Objects, named: Iterable[str]) -> Reach:
         pool.metadata.name: frozenset(view.name for view in ready if pool.metadata.name in view.pools)
         for pool in pools
     }
-    known = {host.metadata.name for host in hosts}
-    silent = {host.metadata.name for host in hosts if host_reading.lost(host)}
-    unknown = frozenset({*named} - known)
+    there = {host.metadata.name for host in hosts}
     unread = {host["metadata"]["name"] for host in objects.unread(Host)}
-    return Reach(by_pool, frozenset(silent | unknown), unknown - unread)
+    return Reach(by_pool, silent_hosts(objects, named), frozenset({*named} - there - unread))
+
+
+def silent_hosts(objects: Objects, named: Iterable[str]) -> frozenset[str]:
+    """Hosts that are not heard; also those that are named and not there."""
+    hosts = objects.list(Host)
+    silent = {host.metadata.name for host in hosts if host_reading.lost(host)}
+    return frozenset(silent | ({*named} - {host.metadata.name for host in hosts}))
 
 
 def is_heard(objects: Objects, work: VirtualMachineSnapshot | VirtualMachineRestore) -> bool:

@@ -18,6 +18,7 @@ from quantix_operator.indexers import (
     floating_ips_on,
     routers_through,
 )
+from quantix_operator.parts import wires_of_host
 
 
 def of_floating_ip(floating_ip: Manifest, cache: Cache) -> Iterable[str]:
@@ -70,10 +71,9 @@ def of_host(_host: Manifest, cache: Cache) -> Iterable[str]:
 def part_of_host(host: Manifest) -> Any:
     """What they depend on: its wires, and whether VMs may run on it."""
     spec, status = host.get("spec") or {}, host.get("status") or {}
-    wires = [item.get("name") for item in spec.get("physicalNetworks") or []]
     is_open = (bool(spec.get("unschedulable")), bool(spec.get("maintenance")))
     joined = (bool(status.get("hostUID")), host["metadata"].get("deletionTimestamp"))
-    return wires, is_open, joined
+    return wires_of_host(host), is_open, joined
 
 
 def _keys(floating_ips: Iterable[Manifest]) -> Iterable[str]:

@@ -25,7 +25,7 @@ from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf, own_key
 from quantix_operator.finalizers import Finalizers, has_finalizer
-from quantix_operator.host.drains import Drains
+from quantix_operator.host.drains import Drains, blocked
 from quantix_operator.host.load import Figure, amounts, amounts_unread
 from quantix_operator.host.status import (
     LOST_AFTER_S,
@@ -113,6 +113,7 @@ class HostController:
             host=host,
             live=live,
             load=self._load(host),
+            blocked=blocked(self._drains, live),
             silent_s=self._leases.silent_s(key),
             said_s=self._said_s(key),
         )
@@ -166,9 +167,8 @@ class HostController:
         vms, cpus, memory = (
             self._objects.total(VirtualMachine, amounts, (figure, name), amounts_unread) for figure in Figure
         )
-        stays = self._drains.stays.get(name) if host.spec.maintenance else None
         work = self._work(name) if host.deleting else ""
-        return Load(vms, cpus, memory, stays, awaits=self._awaits(name), work=work)
+        return Load(vms, cpus, memory, awaits=self._awaits(name), work=work)
 
     def _is_kept(self, observed: Observed) -> bool:
         """By its VMs; by what it still has to do only while it is heard: else that would never end."""

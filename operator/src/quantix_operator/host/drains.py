@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from quantix_api.facts import Fact, fact
+from quantix_client.api import Manifest
+from quantix_operator.told import Told, said_before
 
-class Drains:
-    """What the last look found. `stays`: by host, the first VM that does not leave it by itself, and why."""
+Stays = Mapping[str, tuple[str, str]]
+"""By host, the first VM that does not leave it by itself, and why."""
+Drains = Told[Stays]
 
-    def __init__(self) -> None:
-        self.stays: Mapping[str, tuple[str, str]] = {}
+
+def blocked(drains: Drains, host: Manifest) -> Fact | None:
+    """Drained of a host in maintenance that a VM does not leave, None where each of them does."""
+    if drains.found is None:
+        before = said_before(host.get("status") or {}, "Drained")
+        return before if before is not None and before.reason == "Blocked" else None
+    stays = drains.found.get(host["metadata"]["name"])
+    return None if stays is None else fact("Drained", "False", "Blocked", name=stays[0], why=stays[1])

@@ -24,26 +24,27 @@ LOST_AFTER_S = 8.0
 
 @dataclass(frozen=True)
 class Load:
-    """How many VMs have the host, what they were promised, and, of a host that is emptied, the first that
-    cannot leave with why. `awaits`: one is on its way to it. `work`: of one that is deleted, what it has
-    to do before.
+    """How many VMs have the host, and what they were promised. `awaits`: one is on its way to it. `work`: of
+    one that is deleted, what it has to do before.
     """
 
     vms: int = 0
     cpus: int = 0
     memory_bytes: int = 0
-    stays: tuple[str, str] | None = None
     awaits: bool = False
     work: str = ""
 
 
 @dataclass(frozen=True)
 class Observed:
-    """`silent_s` None: it is not known. `said_s`: how long ago the operator called the host lost, if ever."""
+    """`blocked`: Drained of a host that is emptied, where a VM does not leave it. `silent_s` None: it is not
+    known. `said_s`: how long ago the operator called the host lost, if ever.
+    """
 
     host: Host
     live: dict[str, Any]
     load: Load
+    blocked: Fact | None = None
     silent_s: float | None = None
     said_s: float | None = None
 
@@ -62,7 +63,7 @@ def derive_status(observed: Observed, now: datetime) -> Derived:
     lost = is_lost(observed)
     facts = [_schedulable(host, lost=lost)]
     if host.spec.maintenance or load.work:
-        facts.append(_drained(load))
+        facts.append(_drained(load, observed.blocked))
     status: dict[str, Any] = {
         "allocated": {
             "cpus": load.cpus,
@@ -122,12 +123,9 @@ def _schedulable(host: Host, *, lost: bool) -> Fact:
     return fact("Schedulable", "True", "Open")
 
 
-def _drained(load: Load) -> Fact:
+def _drained(load: Load, blocked: Fact | None) -> Fact:
     if load.work:
         return fact("Drained", "False", "Draining", work=load.work)
     if not load.vms and not load.awaits:
         return fact("Drained", "True", "Empty")
-    if load.stays is not None:
-        name, why = load.stays
-        return fact("Drained", "False", "Blocked", name=name, why=why)
-    return fact("Drained", "False", "Draining")
+    return blocked or fact("Drained", "False", "Draining")

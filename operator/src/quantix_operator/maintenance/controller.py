@@ -10,17 +10,19 @@ from datetime import UTC, datetime
 from quantix_api.resources import (
     HOSTS,
     LABEL_MAINTENANCE_OF,
+    SCHEDULING_POLICIES,
     STORAGE_POOLS,
     VIRTUAL_MACHINE_MIGRATIONS,
     VIRTUAL_MACHINES,
     Resource,
 )
 from quantix_client.api import Manifest
+from quantix_client.clock import rest_s
 from quantix_client.workqueue import WorkQueue
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf
-from quantix_operator.host.drains import Drains
+from quantix_operator.host.drains import Drains, Stays
 from quantix_operator.maintenance.observe import (
     IN_MAINTENANCE,
     in_maintenance,
@@ -30,11 +32,18 @@ from quantix_operator.maintenance.observe import (
 from quantix_operator.maintenance.plan import plan_maintenance
 from quantix_operator.migration.asking import Asking, Wish
 from quantix_operator.objects import Objects
-from quantix_operator.parts import host_but_amounts, migration_but_progress, pool_but_what_is_in_it
+from quantix_operator.parts import (
+    host_but_amounts,
+    migration_but_progress,
+    pool_but_what_is_in_it,
+    spec_alone,
+)
 
 KEY = "maintenance"
 _PAUSE_S = 0.5
 _CLOCK_LOOK_S = 60.0
+# of the process' time that looks may take
+_SHARE = 0.1
 
 
 def _while_needed(_obj: Manifest, cache: Cache) -> Iterable[str]:
@@ -55,10 +64,11 @@ class MaintenanceController:
         VIRTUAL_MACHINES: _while_needed,
         VIRTUAL_MACHINE_MIGRATIONS: OnChangeOf(migration_but_progress, _while_needed),
         STORAGE_POOLS: OnChangeOf(pool_but_what_is_in_it, _while_needed),
+        SCHEDULING_POLICIES: OnChangeOf(spec_alone, _while_needed),
     }
 
     def __init__(self, context: Context, objects: Objects, drains: Drains) -> None:
-        self._clock = context.clock
+        self._cache, self._clock = context.cache, context.clock
         self._asking = Asking(context.api, context.cache)
         self._objects = objects
         self._drains = drains
@@ -72,12 +82,14 @@ class MaintenanceController:
     async def reconcile(self, key: str) -> float | None:
         """One look; returns when something is to be tried again."""
         await self._clock.sleep(max(0.0, self._next_pass_s - self._clock.monotonic()))
-        now = datetime.now(UTC)
+        now, began_s = datetime.now(UTC), self._clock.monotonic()
         plan = plan_maintenance(observe(self._objects), now)
+        ended_s = self._clock.monotonic()
         # many VMs that come and go at once are few looks
-        self._next_pass_s = self._clock.monotonic() + _PAUSE_S
+        self._next_pass_s = ended_s + max(_PAUSE_S, rest_s(ended_s - began_s, _SHARE))
         self._tell(plan.stays)
-        again_s = []
+        # how full pools are wakes nobody
+        again_s = [_CLOCK_LOOK_S] if plan.stays else []
         if plan.look_again_at is not None:
             again_s.append(min((plan.look_again_at - now).total_seconds(), _CLOCK_LOOK_S))
         for create in plan.create:
@@ -88,8 +100,14 @@ class MaintenanceController:
             again_s += [] if await self._asking.cancel(migration) else [_PAUSE_S]
         return max(min(again_s), _PAUSE_S) if again_s else None
 
-    def _tell(self, stays: Mapping[str, tuple[str, str]]) -> None:
-        before, self._drains.stays = self._drains.stays, stays
-        for host in before.keys() | stays.keys():
-            if before.get(host) != stays.get(host) and self._hosts is not None:
+    def _tell(self, stays: Stays) -> None:
+        """To hosts of which it is not what was found before; at the first look to all in maintenance."""
+        before, self._drains.found = self._drains.found, stays
+        if before is None:
+            emptied = self._cache.by(HOSTS, in_maintenance, IN_MAINTENANCE)
+            news = {host["metadata"]["name"] for host in emptied}
+        else:
+            news = {host for host in before.keys() | stays.keys() if before.get(host) != stays.get(host)}
+        if self._hosts is not None:
+            for host in sorted(news):
                 self._hosts.add(host)

@@ -8,9 +8,9 @@ from quantix_api import Host, VirtualMachine, VirtualMachineMigration
 from quantix_api.resources import LABEL_MAINTENANCE_OF
 from quantix_client.api import Manifest
 from quantix_operator.indexers import assigned_host, migrations_of
-from quantix_operator.maintenance.plan import Leaving, Observed
+from quantix_operator.maintenance.model import Leaving, Observed, goes_anyhow
 from quantix_operator.migration.observe import coming_to, moves_under_way, world_of
-from quantix_operator.migration.prospects import local_volumes, prospect_of
+from quantix_operator.migration.prospects import Coming, local_volumes, prospect_of
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.model import World
 
@@ -34,27 +34,28 @@ def observe(objects: Objects) -> Observed:
     uids = {host.metadata.uid for host in hosts}
     made = objects.by(VirtualMachineMigration, made_for_maintenance, IN_MAINTENANCE)
     needless = tuple(item for item in made if item.metadata.labels[LABEL_MAINTENANCE_OF] not in uids)
-    if not hosts and not made:
-        return Observed((), World(()))
-    leaving = tuple(item for host in hosts for item in _leaving(objects, host))
-    return Observed(leaving, world_of(objects), tuple(filter(_waits, needless)))
+    coming = coming_to(moves_under_way(objects)) if hosts else Coming()
+    leaving = tuple(item for host in hosts for item in _leaving(objects, host, coming))
+    # all VMs are looked at only where one of them needs a place
+    world = world_of(objects) if leaving else World(())
+    return Observed(leaving, world, tuple(filter(_waits, needless)))
 
 
 def _waits(migration: VirtualMachineMigration) -> bool:
     return migration.status.started_at is None and not migration.spec.cancel and not migration.deleting
 
 
-def _leaving(objects: Objects, host: Host) -> Iterator[Leaving]:
-    coming = coming_to(moves_under_way(objects))
+def _leaving(objects: Objects, host: Host, coming: Coming) -> Iterator[Leaving]:
     for vm in objects.by(VirtualMachine, assigned_host, host.metadata.name):
         migrations = objects.by(VirtualMachineMigration, migrations_of, vm.key)
-        open_ones = [item for item in migrations if item.status.finished_at is None]
+        is_asked = any(item.status.finished_at is None for item in migrations)
+        if goes_anyhow(vm, moves=is_asked or vm.status.migration is not None):
+            continue
         yield Leaving(
             vm,
             host.metadata.name,
             host.metadata.uid,
             prospect_of(objects, vm, local_volumes(objects, vm), coming),
-            bool(open_ones) or vm.status.migration is not None,
             _last_in_vain(migrations, host.metadata.uid),
         )
 

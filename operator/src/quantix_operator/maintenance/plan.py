@@ -7,63 +7,19 @@ one look at all hosts in maintenance, so that no room is promised twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from quantix_api import VirtualMachine, VirtualMachineMigration
 from quantix_api.facts import Fact, fact
 from quantix_api.message_table_phrases import IS_PAUSED
 from quantix_api.message_text import cause_of
+from quantix_operator.maintenance.model import Create, Leaving, Observed, Plan
 from quantix_operator.migration.asking import name_of
-from quantix_operator.migration.model import Prospect
-from quantix_operator.migration.queue import refused, runs, where_to
+from quantix_operator.migration.queue import refused, where_to
 from quantix_operator.scheduling.model import World
 from quantix_operator.scheduling.occupancy import Occupancy
 
 AGAIN_AFTER = timedelta(minutes=5)
 """What failed is not tried at once again: most often it would fail for the same reason."""
-
-
-@dataclass(frozen=True)
-class Leaving:
-    """A VM on a host in maintenance. `moves`: a migration of it waits or goes on; `ended`: the last one that
-    this maintenance made and that did not succeed.
-    """
-
-    vm: VirtualMachine
-    host: str
-    host_uid: str
-    prospect: Prospect | None = None
-    moves: bool = False
-    ended: VirtualMachineMigration | None = None
-
-
-@dataclass(frozen=True)
-class Observed:
-    """`needless`: migrations that wait, of hosts that are no longer to be emptied."""
-
-    leaving: tuple[Leaving, ...]
-    world: World
-    needless: tuple[VirtualMachineMigration, ...] = ()
-
-
-@dataclass(frozen=True)
-class Create:
-    """A migration of this VM, under this name."""
-
-    name: str
-    leaving: Leaving
-
-
-@dataclass(frozen=True)
-class Plan:
-    """`stays`: by host, the first VM that does not leave it by itself, and why."""
-
-    create: tuple[Create, ...]
-    cancel: tuple[VirtualMachineMigration, ...]
-    stays: Mapping[str, tuple[str, str]]
-    look_again_at: datetime | None = None
 
 
 def plan_maintenance(observed: Observed, now: datetime) -> Plan:
@@ -73,8 +29,6 @@ def plan_maintenance(observed: Observed, now: datetime) -> Plan:
     stays: dict[str, tuple[str, str]] = {}
     times = []
     for item in sorted(observed.leaving, key=_turn):
-        if _goes_anyhow(item):
-            continue
         why = _keeps(item, now) or _room(item, observed.world, occupancy)
         if why is None:
             create.append(Create(_name(item), item))
@@ -89,15 +43,6 @@ def plan_maintenance(observed: Observed, now: datetime) -> Plan:
 def _turn(item: Leaving) -> tuple[int, int, str]:
     memory_bytes = item.prospect.guest.memory_bytes if item.prospect is not None else 0
     return -item.vm.spec.ha.priority, -memory_bytes, item.vm.key
-
-
-def _goes_anyhow(item: Leaving) -> bool:
-    """It moves, ends, or its host shuts it down; one that starts is looked at again when it runs."""
-    vm = item.vm
-    if item.moves or vm.deleting or vm.spec.power_state == "Stopped":
-        return True
-    policy = vm.spec.migration.on_maintenance
-    return policy == "Stop" or (policy == "Migrate" and vm.spec.power_state == "Running" and not runs(vm))
 
 
 def _keeps(item: Leaving, now: datetime) -> Fact | None:

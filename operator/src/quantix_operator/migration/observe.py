@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from quantix_api import Host, SchedulingPolicy, VirtualMachine, VirtualMachineMigration, Volume
+from quantix_api import SchedulingPolicy, VirtualMachine, VirtualMachineMigration, Volume
 from quantix_api.seniority import age_order
-from quantix_operator.diskset.observe import snapshot_under_way
+from quantix_operator.diskset.model import host_of
+from quantix_operator.diskset.observe import silent_hosts, snapshot_under_way
 from quantix_operator.migration.model import Limits, Move, Observed
 from quantix_operator.migration.prospects import Coming, bytes_by_pool, local_volumes, prospect_of, volumes_of
 from quantix_operator.objects import Objects
-from quantix_operator.scheduling import host_reading
 from quantix_operator.scheduling.model import World
 from quantix_operator.scheduling.observe import observe as observe_placement
 from quantix_operator.scheduling.pass_plan import places_of
@@ -27,7 +27,7 @@ def observe(objects: Objects) -> Observed:
         # what goes on needs no place any more
         world_of(objects) if any(move.prospect for move in waiting) else World(()),
         limits_of(objects),
-        _silent(objects, begun),
+        silent_hosts(objects, {name for move in (*begun, *waiting) for name in _named(move)}),
     )
 
 
@@ -63,14 +63,14 @@ def coming_to(moves: Iterable[Move]) -> Coming:
 
 
 def _begun(objects: Objects, migration: VirtualMachineMigration) -> Move:
-    vm = objects.get(VirtualMachine, _vm_key(migration))
+    vm = objects.get(VirtualMachine, vm_key(migration))
     if vm is None or vm.metadata.uid != migration.status.virtual_machine_uid:
         return Move(migration)
     return Move(migration, vm, local_volumes(objects, vm))
 
 
 def _waiting(objects: Objects, migration: VirtualMachineMigration, coming: Coming) -> Move:
-    vm = objects.get(VirtualMachine, _vm_key(migration))
+    vm = objects.get(VirtualMachine, vm_key(migration))
     if vm is None or migration.status.finished_at is not None:
         return Move(migration, vm)
     volumes = local_volumes(objects, vm)
@@ -88,7 +88,8 @@ def _settled(volume: Volume) -> tuple[str | None, ...]:
     return None, "", volume.status.pool
 
 
-def _vm_key(migration: VirtualMachineMigration) -> str:
+def vm_key(migration: VirtualMachineMigration) -> str:
+    """The key of the VM that it is about."""
     return f"{migration.metadata.namespace}/{migration.spec.virtual_machine}"
 
 
@@ -101,11 +102,10 @@ def _turn(move: Move) -> tuple[str, int, int, str]:
     return age_order(move.migration)[0], -priority, -memory_bytes, move.migration.key
 
 
-def _silent(objects: Objects, begun: Iterable[Move]) -> frozenset[str]:
-    hosts = objects.list(Host)
-    known = {host.metadata.name for host in hosts}
-    named = {name for item in begun for name in hosts_of(item.migration)}
-    return frozenset({host.metadata.name for host in hosts if host_reading.lost(host)} | (named - known))
+def _named(move: Move) -> tuple[str, ...]:
+    """The hosts that it is about; of one that waits the one that its VM is on."""
+    here = host_of(move.vm) if move.vm is not None else ""
+    return hosts_of(move.migration) or ((here,) if here else ())
 
 
 def hosts_of(migration: VirtualMachineMigration) -> tuple[str, ...]:

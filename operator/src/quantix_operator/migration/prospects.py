@@ -29,7 +29,7 @@ Coming = Counter[tuple[str, str]]
 def prospect_of(
     objects: Objects, vm: VirtualMachine, volumes: tuple[Volume, ...], coming: Coming
 ) -> Prospect | None:
-    """None for a VM that no host has, or whose size nobody knows."""
+    """None for a VM that no host has, whose host is not there, or whose size nobody knows."""
     assignment = vm.status.assignment
     host = objects.get(Host, assignment.host) if assignment is not None and assignment.host else None
     size = given(vm, sizing_of(objects, vm))
@@ -71,6 +71,15 @@ def bytes_by_pool(volumes: Iterable[Volume]) -> Mapping[str, int]:
     return found
 
 
+def pool_room(host: Host, coming: Coming) -> Mapping[str, int]:
+    """Bytes by pool that are free on the host and that nothing on its way will fill, where they are known."""
+    return {
+        pool.name: host_reading.capacity_bytes(pool.available) - coming[host.metadata.name, pool.name]
+        for pool in host.status.pools
+        if pool.available
+    }
+
+
 def running_refusals(vm: VirtualMachine, source: Host, target: Host) -> Iterator[Refusal]:
     """What a guest that runs cannot do without, beside what keeps any guest off a host."""
     resolved = vm.status.resolved
@@ -86,9 +95,7 @@ def _refusals(
     vm: VirtualMachine, source: Host, target: Host, volumes: tuple[Volume, ...], coming: Coming
 ) -> Iterator[Refusal]:
     yield from running_refusals(vm, source, target)
-    free = {pool.name: pool.available for pool in target.status.pools}
+    room = pool_room(target, coming)
     for pool, wanted in bytes_by_pool(volumes).items():
-        known = free.get(pool)
-        left = host_reading.capacity_bytes(known) - coming[target.metadata.name, pool] if known else None
-        if left is not None and wanted > left:
+        if wanted > room.get(pool, wanted):
             yield Refusal(Lack.POOL_ROOM, pool)

@@ -24,11 +24,13 @@ from quantix_api.message_table_phrases import (
     STARTS_YET,
 )
 from quantix_api.resources import LABEL_BALANCER, LABEL_MAINTENANCE_OF
+from quantix_operator.diskset.model import host_of
 from quantix_operator.migration.model import Move, Observed, Prospect, Verdict
 from quantix_operator.migration.verdicts import cancelled, failed, queued, snapshot_first
 from quantix_operator.scheduling.model import Lack, World
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.plan import Decision, decide
+from quantix_operator.scheduling.running import runs
 from quantix_operator.scheduling.verdict import first_lack, host_counts
 
 
@@ -79,10 +81,12 @@ class Queue:
         other = self._moving.get(vm.metadata.uid) or (vm.status.migration and vm.status.migration.name)
         if other:
             return MOVES_ALREADY.format(name=name, other=other)
-        if prospect is None or not runs(vm):
+        if not runs(vm):
             return STARTS_YET.format(name=name)
-        if prospect.source in self._silent:
-            return HOST_SILENT.format(host=prospect.source)
+        if host_of(vm) in self._silent:
+            return HOST_SILENT.format(host=host_of(vm))
+        if prospect is None:
+            return STARTS_YET.format(name=name)
         if len(self._moving) >= self._limits.per_cluster:
             return CLUSTER_BUSY.format(count=len(self._moving))
         return self._host_busy(prospect.source)
@@ -134,13 +138,6 @@ def refused(decision: Decision, prospect: Prospect, name: str, wanted: str | Non
     if lack.lack is Lack.CPU_MODEL:
         return fact("Ready", "False", "CPUFeatureMissing", host=wanted, name=name, model=lack.what)
     return fact("Ready", "False", "NoHostFits", name=name, target=wanted, reasons=first_lack(verdicts[0]))
-
-
-def runs(vm: VirtualMachine) -> bool:
-    """Whether its host said, of this assignment, that the guest runs."""
-    assignment, runtime = vm.status.assignment, vm.status.runtime
-    heard = assignment is not None and runtime.observed_epoch == assignment.epoch
-    return heard and runtime.domain == "Present" and vm.status.phase == "Running"
 
 
 def _not_running(vm: VirtualMachine) -> Fact | None:

@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Any
 
 from quantix_api import Host, Network, Router, VirtualMachine
 from quantix_api.errors import WaitingError
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
-from quantix_api.references import resolve_key
 from quantix_api.resources import (
     FLOATING_IPS,
     HOSTS,
@@ -24,13 +22,11 @@ from quantix_api.resources import (
     Resource,
 )
 from quantix_client.api import Manifest
-from quantix_client.reflector import key_of
-from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.dispatch import Mapper, OnChangeOf
 from quantix_operator.finalizers import Finalizers
-from quantix_operator.indexers import floating_ips_on
 from quantix_operator.ipam.occupancy import free_pool
+from quantix_operator.network import watches
 from quantix_operator.network.names import dns_records, named_ports
 from quantix_operator.network.rows import NetworkPlan, network_rows
 from quantix_operator.network_context import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
@@ -62,11 +58,11 @@ class NetworkController:
         self._finalizers = Finalizers(context.api, context.cache, NETWORKS)
         self._looked_s: dict[str, float] = {}
         self.watches: Mapping[Resource, Mapper] = {
-            NETWORKS: networks_of_network,
-            VIRTUAL_MACHINES: networks_of_vm,
-            ROUTERS: networks_of_router,
-            FLOATING_IPS: OnChangeOf(_address_of, networks_of_floating_ip),
-            HOSTS: networks_of_host,
+            NETWORKS: watches.of_network,
+            VIRTUAL_MACHINES: OnChangeOf(watches.part_of_vm, watches.of_vm),
+            ROUTERS: watches.of_router,
+            FLOATING_IPS: OnChangeOf(watches.part_of_floating_ip, watches.of_floating_ip),
+            HOSTS: OnChangeOf(watches.part_of_host, watches.of_host),
         }
 
     async def reconcile(self, key: str) -> float | None:
@@ -186,51 +182,3 @@ def is_routed(network: Network, routers: Iterable[Router]) -> bool:
         if router.metadata.namespace == network.metadata.namespace
         for item in router.spec.networks
     )
-
-
-def _address_of(floating_ip: Manifest) -> Any:
-    """What of a FloatingIP counts in its Network: the address that it takes."""
-    return (floating_ip.get("status") or {}).get("address")
-
-
-def networks_of_floating_ip(floating_ip: Manifest, _cache: Cache) -> Iterable[str]:
-    """The Network that a FloatingIP has its address of."""
-    return floating_ips_on(floating_ip)
-
-
-def networks_of_network(network: Manifest, cache: Cache) -> Iterable[str]:
-    """A Network, and those that are joined to the same wire."""
-    physical = (network.get("spec") or {}).get("physical")
-    yield key_of(network)
-    for other in cache.list(NETWORKS) if physical is not None else ():
-        same = (other.get("spec") or {}).get("physical") == physical
-        if same and key_of(other) != key_of(network):
-            yield key_of(other)
-
-
-def networks_of_vm(vm: Manifest, cache: Cache) -> Iterable[str]:
-    """The Networks that a VM's NICs are in, or shall be."""
-    namespace = vm["metadata"].get("namespace") or ""
-    nics = (vm.get("spec") or {}).get("nics") or []
-    wanted = {resolve_key(namespace, nic["network"]) for nic in nics if nic.get("network")}
-    there = {nic.get("network") for nic in (vm.get("status") or {}).get("nics") or []}
-    for network in cache.list(NETWORKS):
-        metadata = network["metadata"]
-        key = f"{metadata.get('namespace')}/{metadata['name']}"
-        if key in wanted or metadata.get("uid") in there:
-            yield key
-
-
-def networks_of_router(router: Manifest, _cache: Cache) -> Iterable[str]:
-    """The Networks that a Router is in: their guests learn of the way out."""
-    namespace = router["metadata"].get("namespace") or ""
-    for item in (router.get("spec") or {}).get("networks") or []:
-        yield f"{namespace}/{item['name']}"
-
-
-def networks_of_host(_host: Manifest, cache: Cache) -> Iterable[str]:
-    """The Networks that depend on hosts: those without an MTU yet, and those on a wire."""
-    for network in cache.list(NETWORKS):
-        spec, status = network.get("spec") or {}, network.get("status") or {}
-        if "mtu" not in status or "physical" in spec:
-            yield f"{network['metadata'].get('namespace')}/{network['metadata']['name']}"

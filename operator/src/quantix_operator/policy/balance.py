@@ -1,5 +1,5 @@
 """What is said of the balance in the SchedulingPolicy `default`: the balancer finds it, the controller of
-policies tells it, since a kind has one writer.
+policies tells it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from quantix_api.conditions import condition_in
 from quantix_api.facts import Fact
+from quantix_operator.told import Told, said_before
 
 Moves = tuple[Mapping[str, Any], ...]
 
@@ -22,18 +22,8 @@ class Said:
     moves: Moves = ()
 
 
-class Told:
-    """What the last look found; None: none was made yet, and what was said before stands."""
-
-    def __init__(self) -> None:
-        self.said: Said | None = None
-
-    def over(self, status: Mapping[str, Any]) -> Said:
-        """What is to be said in a policy that has this status."""
-        if self.said is not None:
-            return self.said
-        before, moves = condition_in(status, "Balanced"), tuple(status.get("moves") or ())
-        if not before:
-            return Said(None, moves)
-        words = Fact("Balanced", before["status"], before["reason"], before.get("message", ""))
-        return Said(words, moves)
+def said_over(told: Told[Said], status: Mapping[str, Any]) -> Said:
+    """What is to be said in a policy that has this status."""
+    if told.found is not None:
+        return told.found
+    return Said(said_before(status, "Balanced"), tuple(status.get("moves") or ()))

@@ -13,8 +13,9 @@ from quantix_api.resources import HA_POLICIES, INSTANCE_TYPES, SCHEDULING_POLICI
 from quantix_client.errors import Conflict, NotFound
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, own_key
-from quantix_operator.policy.balance import Told
+from quantix_operator.policy.balance import Said, said_over
 from quantix_operator.status_writer import StatusWriter
+from quantix_operator.told import Told
 
 _AGAIN_S = 0.05
 _BALANCED = "default"
@@ -27,7 +28,7 @@ class AcceptedController:
 
     concurrency = 1
 
-    def __init__(self, context: Context, resource: Resource, balance: Told | None = None) -> None:
+    def __init__(self, context: Context, resource: Resource, balance: Told[Said] | None = None) -> None:
         """`balance`: what is told of the balance beside, where the kind is SchedulingPolicy."""
         self._balance = balance
         self.name = resource.kind.lower()
@@ -44,7 +45,7 @@ class AcceptedController:
         facts = [fact("Ready", "True", "Accepted")]
         status: dict[str, Any] = {"observedGeneration": int(live["metadata"].get("generation") or 0)}
         if self._balance is not None and key == _BALANCED:
-            said = self._balance.over(live.get("status") or {})
+            said = said_over(self._balance, live.get("status") or {})
             facts += [said.balanced] if said.balanced is not None else []
             status |= {"moves": [*said.moves]} if said.moves else {}
         status["conditions"] = render_conditions(facts, subject_in(self._kind, live), datetime.now(UTC))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from quantix_api import VirtualMachine, VirtualMachineSnapshot
 from quantix_api.facts import fact
+from quantix_api.message_table_phrases import REACHED_BY_NONE
 from quantix_operator.diskset.model import Reach, VmDisk, host_of
 from quantix_operator.diskset.telling import Release, Tell, fails, waits
 from quantix_operator.restore.fitting import disks_to_set_back, misfit
@@ -137,8 +138,9 @@ def _place(disks: tuple[VmDisk, ...], snapshot: VirtualMachineSnapshot, reach: R
     host = reach.host_for(pools, keeper)
     if host:
         return host
-    said, pool = "no host that is Ready reaches it", pools[0] if pools else "?"
-    return waits(fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=pool, said=said))
+    pool = pools[0] if pools else "?"
+    lacks = fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=pool, said=REACHED_BY_NONE)
+    return waits(lacks)
 
 
 def _switches_off(vm: VirtualMachine, reach: Reach) -> Tell:

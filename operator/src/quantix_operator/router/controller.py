@@ -5,21 +5,20 @@ Built by `networking`. Addresses outside are chosen once and kept in status.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from quantix_api import FloatingIP, Host, Router
 from quantix_api.errors import WaitingError
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
-from quantix_api.references import resolve_key
 from quantix_api.resources import FLOATING_IPS, HOSTS, NETWORKS, ROUTERS, Resource
 from quantix_client.api import Manifest
-from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
-from quantix_operator.dispatch import Mapper, own_key
+from quantix_operator.dispatch import Mapper, OnChangeOf, own_key
 from quantix_operator.finalizers import Finalizers
 from quantix_operator.indexers import leading_through
 from quantix_operator.network_context import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
+from quantix_operator.router import watches
 from quantix_operator.router.addresses import OUTSIDE
 from quantix_operator.router.claims import RouterFeed, record
 from quantix_operator.router.observe import observe_router
@@ -42,9 +41,9 @@ class RouterController:
         self._finalizers = Finalizers(context.api, context.cache, ROUTERS)
         self.watches: Mapping[Resource, Mapper] = {
             ROUTERS: own_key,
-            NETWORKS: routers_of_network,
-            HOSTS: routers_with_a_way_out,
-            FLOATING_IPS: deleted_routers,
+            NETWORKS: watches.of_network,
+            HOSTS: OnChangeOf(watches.part_of_host, watches.of_host),
+            FLOATING_IPS: watches.of_floating_ip,
         }
         self._feed = RouterFeed(context.cache, context.objects, context.ledger, context.cluster_uid)
 
@@ -120,33 +119,3 @@ class RouterController:
         self._context.ledger.release(router.metadata.uid)
         await self._finalizers.release(live)
         return None
-
-
-def routers_of_network(network: Manifest, cache: Cache) -> Iterable[str]:
-    """The Routers that a Network is joined to."""
-    metadata = network["metadata"]
-    changed = f"{metadata.get('namespace')}/{metadata['name']}"
-    for router in cache.list(ROUTERS):
-        namespace = router["metadata"].get("namespace") or ""
-        spec = router.get("spec") or {}
-        named = {f"{namespace}/{item['name']}" for item in spec.get("networks") or []}
-        external = (spec.get("external") or {}).get("network")
-        if external:
-            named.add(resolve_key(namespace, external))
-        if changed in named:
-            yield f"{namespace}/{router['metadata']['name']}"
-
-
-def routers_with_a_way_out(_host: Manifest, cache: Cache) -> Iterable[str]:
-    """The Routers whose way out some host carries."""
-    for router in cache.list(ROUTERS):
-        if (router.get("spec") or {}).get("external"):
-            yield f"{router['metadata'].get('namespace')}/{router['metadata']['name']}"
-
-
-def deleted_routers(floating_ip: Manifest, cache: Cache) -> Iterable[str]:
-    """The Router that a FloatingIP leads through, while it waits to be deleted."""
-    for key in leading_through(floating_ip):
-        router = cache.get(ROUTERS, key)
-        if router is not None and router["metadata"].get("deletionTimestamp"):
-            yield key

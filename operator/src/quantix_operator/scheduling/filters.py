@@ -1,7 +1,7 @@
 """Which hosts can take a guest: each filter answers with what the host lacks, or None.
 
-Pure; called by `plan.place`, by what-if and by `explain`. Every filter is asked even after one refused,
-so that the verdict can name what keeps out all hosts.
+Pure; called by `plan.decide`, and some of them for a guest that grows where it is. Every filter is asked
+even after one refused, so that the verdict can name what keeps out all hosts.
 """
 
 from __future__ import annotations

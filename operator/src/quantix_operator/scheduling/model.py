@@ -96,9 +96,8 @@ class Guest:
     comes in huge pages: `huge_bytes` by their size. `own_cpus`: how many it has to itself; `bound_bytes`:
     its memory that has to be on their NUMA nodes, in pages of `page_size` ("": ordinary); `most_bytes`: what
     it can grow to while it runs, with a CPU of `cpu_model`. `images`: UIDs of those that its disks are still
-    to be made from. `returning`: it ran
-    until its host was shut down, and nobody stopped it since; `created`: when its VM was made, as the API
-    writes it.
+    to be made from. `returning`: it ran until its host was shut down, and nobody stopped it since; `created`:
+    when its VM was made, as the API writes it.
     """
 
     uid: str

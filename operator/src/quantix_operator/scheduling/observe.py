@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from quantix_api import (
     Host,
-    Image,
     InstanceType,
-    Network,
     SchedulingPolicy,
     StoragePool,
     VirtualMachine,
@@ -22,7 +20,6 @@ from quantix_api import (
 )
 from quantix_api.compute import memory_request_bytes
 from quantix_api.errors import PermanentError
-from quantix_api.references import resolve_key
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_api.seniority import age_order
 from quantix_api.vm_devices import Disk
@@ -34,17 +31,14 @@ from quantix_operator.scheduling.host_reading import view_of
 from quantix_operator.scheduling.model import (
     Guest,
     HostView,
-    Pin,
     Rule,
     Toleration,
 )
 from quantix_operator.scheduling.order import Awaited, Neighbours, awaited
+from quantix_operator.scheduling.reached import with_reach
 from quantix_operator.scheduling.sizing import Sizing, given, kept, sizing
 from quantix_operator.scheduling.started import started_with
 from quantix_operator.scheduling.unread import Unread, what_is_known, without
-from quantix_operator.volumedata.kept import Kept, kept_for
-from quantix_operator.volumedata.origin import source_volume
-from quantix_operator.volumedata.right import is_denied, is_tied
 
 
 @dataclass(frozen=True)
@@ -154,7 +148,7 @@ def _candidate(
     volumes = _volumes(objects, vm)
     barred = barrier(vm, identities, instance_type) is not None
     prepared = occupant is not None and volumes is not None and not barred
-    guest = None if occupant is None else _with_reach(objects, vm, occupant, volumes or ())
+    guest = None if occupant is None else with_reach(objects, vm, occupant, volumes or ())
     return Candidate(vm, facts_of(vm, prepared=prepared), guest, awaited(vm, neighbours))
 
 
@@ -209,18 +203,7 @@ def _belongs(vm: VirtualMachine, disk: Disk, volume: Volume) -> bool:
 
 def guest_of(objects: Objects, vm: VirtualMachine, size: Sizing, volumes: Sequence[Volume]) -> Guest:
     """What the VM asks of a host that it does not have yet."""
-    return _with_reach(objects, vm, _occupant(vm, size), volumes)
-
-
-def _with_reach(objects: Objects, vm: VirtualMachine, occupant: Guest, volumes: Sequence[Volume]) -> Guest:
-    """With the pools, volumes and networks that its host has to reach, and the images that it needs."""
-    return replace(
-        occupant,
-        pools=_pools(objects, volumes),
-        pins=pins(objects, volumes),
-        networks=_wires(objects, vm),
-        images=_images(objects, volumes),
-    )
+    return with_reach(objects, vm, _occupant(vm, size), volumes)
 
 
 def _occupant(vm: VirtualMachine, size: Sizing) -> Guest:
@@ -254,48 +237,3 @@ def _occupant(vm: VirtualMachine, size: Sizing) -> Guest:
 
 def _rule(term: AffinityTerm) -> Rule:
     return Rule(term.vm_selector, term.topology_key, term.strength == "Required")
-
-
-def _pools(objects: Objects, volumes: Sequence[Volume]) -> tuple[str, ...]:
-    default = objects.default_pool()
-    fallback = default.metadata.name if default else ""
-    names = {volume.status.pool or volume.spec.pool or fallback for volume in volumes}
-    # its host may be on its way there
-    names |= {volume.status.moving_to or "" for volume in volumes}
-    return tuple(sorted(name for name in names if name))
-
-
-def pins(objects: Objects, volumes: Sequence[Volume]) -> tuple[Pin, ...]:
-    """Volumes whose data is on one host: those of a `dir` pool, once a host has made them by right, and those
-    that go into one. One that is to be made from such a volume can be made there only.
-    """
-    found = []
-    for named in volumes:
-        kept = None if named.status.host else kept_for(objects, named)
-        if isinstance(kept, Kept) and kept.host:
-            found.append(Pin(named.metadata.name, kept.host))
-            continue
-        volume = named if named.status.host else source_volume(objects, named) or named
-        if volume.status.host and is_tied(objects, volume) and not is_denied(objects, volume):
-            found.append(Pin(named.metadata.name, volume.status.host))
-    return tuple(found)
-
-
-def _images(objects: Objects, volumes: Sequence[Volume]) -> frozenset[str]:
-    """UIDs of the images that a host has to have before it can make what is not made yet."""
-    found = set()
-    for volume in volumes:
-        named = volume.spec.source.image if volume.spec.source else None
-        if named and volume.status.data != "Present":
-            image = objects.get(Image, resolve_key(volume.metadata.namespace or "", named))
-            found.add(image.metadata.uid if image else "")
-    return frozenset(found - {""})
-
-
-def _wires(objects: Objects, vm: VirtualMachine) -> tuple[str, ...]:
-    """The physical networks of its NICs; a Network that is missing is NetworkReady's matter."""
-    namespace = vm.metadata.namespace or ""
-    networks = [objects.referred(Network, nic.network, namespace) for nic in vm.spec.nics if nic.network]
-    return tuple(
-        sorted({network.spec.physical.name for network in networks if network and network.spec.physical})
-    )

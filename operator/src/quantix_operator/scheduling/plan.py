@@ -1,7 +1,8 @@
 """Places guests on hosts: pure, total and deterministic.
 
-Called by the placement controller, and by what-if and drill with worlds that never were. It promises room
-as it goes, so that the guests of one pass cannot overcommit a host together.
+`place` is called by the placement controller, `decide` also by migrations, maintenance, the balancer and
+what-ifs, of worlds that never were. Room is promised as they go, so that the guests of one pass cannot
+overcommit a host together.
 """
 
 from __future__ import annotations

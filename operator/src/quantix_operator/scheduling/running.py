@@ -1,4 +1,4 @@
-"""Whether a VM runs, by the word of its host. Pure; used by whoever acts on the disks of VMs."""
+"""Whether a VM runs, by the word of its host. Pure; used by whoever moves VMs or acts on their disks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ from quantix_api import VirtualMachine
 
 def is_on(vm: VirtualMachine) -> bool:
     """Whether its host said, of this assignment, that the guest runs or is paused."""
+    return _is_there(vm) and vm.status.phase in ("Running", "Paused")
+
+
+def runs(vm: VirtualMachine) -> bool:
+    """Whether its host said, of this assignment, that the guest runs."""
+    return _is_there(vm) and vm.status.phase == "Running"
+
+
+def _is_there(vm: VirtualMachine) -> bool:
     assignment, runtime = vm.status.assignment, vm.status.runtime
     heard = assignment is not None and runtime.observed_epoch == assignment.epoch
-    return heard and runtime.domain == "Present" and vm.status.phase in ("Running", "Paused")
+    return heard and runtime.domain == "Present"

@@ -1,6 +1,6 @@
 """Which of the hosts that fit is best: the smallest score, ties by name, so that the answer never varies.
 
-Pure; called by `plan.place` only.
+Pure; called by `plan.decide` only.
 """
 
 from __future__ import annotations

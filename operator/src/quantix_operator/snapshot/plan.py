@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from quantix_api import VirtualMachine
 from quantix_api.facts import Fact, fact
+from quantix_api.message_table_phrases import REACHED_BY_NONE
 from quantix_operator.diskset.model import Reach, host_of, keepers
 from quantix_operator.diskset.telling import Release, Tell, fails, waits
 from quantix_operator.scheduling.running import is_on
@@ -130,9 +131,9 @@ def _where_it_is_off(shot: Shot, name: str, reach: Reach) -> str | Tell:
     host = reach.host_for(pools)
     if host:
         return host
-    said = "no host that is Ready reaches it"
     pool = pools[0] if pools else "?"
-    return waits(fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=pool, said=said))
+    lacks = fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=pool, said=REACHED_BY_NONE)
+    return waits(lacks)
 
 
 def _stays_off(vm: VirtualMachine) -> bool:

@@ -17,7 +17,7 @@ from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACH
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.host_reading import view_of
 from quantix_operator.scheduling.model import HostView
-from quantix_operator.scheduling.observe import pins
+from quantix_operator.scheduling.reached import pins
 from quantix_operator.scheduling.running import is_on
 from quantix_operator.scheduling.storage_host import storage_host
 from quantix_operator.storagepool.named import pool_of

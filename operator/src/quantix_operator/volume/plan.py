@@ -1,9 +1,8 @@
 """What the operator says of a Volume. Pure; called by the volume controller.
 
 A Volume made for a VM is left to that VM's host: it gets no write from here unless no host takes the VM.
-Others get the VMs that attach
-them, a host where one is needed, the answer to a wish to grow, and the reason while nobody can make them.
-What a host says of a Volume that it has no right to is taken back (`right`).
+Others get the VMs that attach them, a host where one is needed, the answer to a wish to grow, and the reason
+while nobody can make them. What a host says of a Volume that it has no right to is taken back (`right`).
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 
 from quantix_api import Volume
 from quantix_api.facts import Fact, fact
+from quantix_api.message_table_phrases import REACHED_BY_NONE
 from quantix_api.messages import render
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_operator.volumedata.origin import WAITING_FOR_HOST
@@ -52,15 +52,14 @@ class Move:
 class Observed:
     """`pool`: the resolved pool, "" when there is none; `place`: the host that would act on it, "" for none;
     `missing_source`: kind and name of what it is made from and is not there; `unmade_source`: reason and
-    fields of what is said while the volume that it is made from has no data, None when it has;
-    `host_lost`: its host is silent;
-    `no_room`: the fields of PoolFull while its pool must not promise it; `denied`: its host has no right to
-    it; `assigned_host`: the host that its VMs are assigned to, "" for none; `owners`: the names of those VMs;
-    `growth`: None when it is as large as spec wants; `stranded`: one of those VMs that no host takes for now;
-    `off`: one that is off and has had no host;
-    `move`: None when it is where spec wants it; `readable_copy`: the fields of ConfigRefused where it is a
-    copy of an encrypted volume and names no Secret; `going`: it is deleted, or will be
-    (`volumedata.collected`); `staying`: what it says where it keeps its namespace from being deleted.
+    fields of what is said while the volume that it is made from has no data, None when it has; `host_lost`:
+    its host is silent; `no_room`: the fields of PoolFull while its pool must not promise it; `denied`: its
+    host has no right to it; `assigned_host`: the host that its VMs are assigned to, "" for none; `owners`:
+    the names of those VMs; `growth`: None when it is as large as spec wants; `stranded`: one of those VMs
+    that no host takes for now; `off`: one that is off and has had no host; `move`: None when it is where
+    spec wants it; `readable_copy`: the fields of ConfigRefused where it is a copy of an encrypted volume and
+    names no Secret; `going`: it is deleted, or will be (`volumedata.collected`); `staying`: what it says
+    where it keeps its namespace from being deleted.
     """
 
     volume: Volume
@@ -97,9 +96,8 @@ class TakeBack:
 @dataclass(frozen=True)
 class Plan:
     """`host`: for the scheduler to write, None to leave as it is; `brings`: also over the word of a host;
-    `confirmed`: the host that keeps the data
-    for certain, None for none; `ready`: None when hostd says it; `size`: the answer to a wish to grow;
-    `take_back`: then nothing else is decided before that is done.
+    `confirmed`: the host that keeps the data for certain, None for none; `ready`: None when hostd says it;
+    `size`: the answer to a wish to grow; `take_back`: then nothing else is decided before that is done.
     """
 
     host: str | None = None
@@ -270,8 +268,9 @@ def _ready(observed: Observed, host: str | None, attached: bool) -> Fact | None:
         return fact("Ready", "False", "PoolFull", **observed.no_room)
     if spec.source is None:
         return fact("Ready", "False", WAITING_FOR_HOST, pool=observed.pool)
-    said = "no host that is Ready reaches it"
-    return fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=observed.pool, said=said)
+    return fact(
+        "Ready", "False", "PoolUnreachable", host="The cluster", pool=observed.pool, said=REACHED_BY_NONE
+    )
 
 
 def _of_vm(observed: Observed) -> Fact | None:

@@ -12,13 +12,15 @@ from quantix_operator.scheduling.model import Guest, HostView, Placed, Refusal
 @dataclass(frozen=True)
 class Leaver:
     """A VM of the host that goes. `kept_by`: why it cannot leave (maintenance), or would not be started
-    elsewhere (loss); `stops`: it is shut down instead of moved, which takes at most `grace_s`; `after`: the
-    keys of VMs that it starts after, for which it waits at most `after_timeout_s`; `data`: bytes by pool that
-    move with it; `beside`: what keeps it off a host beside the filters.
+    elsewhere (loss); `bound_for`: the host that it is on its way to, where it has its room already; `stops`:
+    it is shut down instead of moved, which takes at most `grace_s`; `after`: the keys of VMs that it starts
+    after, for which it waits at most `after_timeout_s`; `data`: bytes by pool that move with it; `beside`:
+    what keeps it off a host beside the filters.
     """
 
     guest: Guest
     kept_by: Fact | None = None
+    bound_for: str = ""
     stops: bool = False
     grace_s: int = 0
     after: tuple[str, ...] = ()
@@ -33,9 +35,10 @@ class Leaver:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """`placed`: the guests that keep their place on any host, `leavers` left out; `pending`: those that wait
-    for a place; `pool_free`: free bytes by host and pool, where they are known; `at_once`: how many
-    migrations may leave the host at the same time.
+    """`placed`: the guests that keep their place on any host, without the places that `leavers` give up;
+    `pending`: those that wait for a place; `pool_free`: bytes by host and pool that are free and that nothing
+    on its way there will fill, where they are known; `at_once`: how many migrations may leave the host at the
+    same time.
     """
 
     host: str

@@ -9,17 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from quantix_api import Host, SchedulingPolicy, VirtualMachine
+from quantix_api import Host, VirtualMachine
 from quantix_api.facts import Fact, fact
 from quantix_api.host_plan import Question
-from quantix_api.scheduling_policy import MigrationLimits
-from quantix_operator.migration.prospects import bytes_by_pool, local_volumes, running_refusals, volumes_of
+from quantix_operator.migration.observe import coming_to, limits_of, moves_under_way
+from quantix_operator.migration.prospects import (
+    bytes_by_pool,
+    local_volumes,
+    pool_room,
+    running_refusals,
+    volumes_of,
+)
 from quantix_operator.objects import Objects
-from quantix_operator.scheduling import host_reading
 from quantix_operator.scheduling.assignments import Step, transition
 from quantix_operator.scheduling.model import Placed
 from quantix_operator.scheduling.observe import Candidate, guest_of, sizing_of
 from quantix_operator.scheduling.observe import observe as observe_placement
+from quantix_operator.scheduling.pass_plan import places_of
 from quantix_operator.scheduling.sizing import given
 from quantix_operator.whatif.model import Leaver, Snapshot
 
@@ -28,7 +34,8 @@ def observe(objects: Objects, question: Question, source: Host, now: datetime) -
     """Everything that is played if this host goes."""
     name = source.metadata.name
     placement = observe_placement(objects)
-    placed, leavers, pending = [], [], []
+    placed: list[Placed] = []
+    leavers, pending = [], []
     for item in placement.candidates:
         step = transition(item.facts, now).step
         host = item.facts.assignment.host
@@ -38,8 +45,7 @@ def observe(objects: Objects, question: Question, source: Host, now: datetime) -
             found = _leaver(objects, question, item, source) if host == name and _is_wanted(item) else None
             if found is not None:
                 leavers.append(found)
-            else:
-                placed.append(Placed(item.guest, host))
+            placed += (place for place in places_of(item) if found is None or place.host == found.bound_for)
     return Snapshot(
         host=name,
         hosts=placement.hosts,
@@ -62,8 +68,8 @@ def _leaver(objects: Objects, question: Question, item: Candidate, source: Host)
     size = given(vm, sizing_of(objects, vm))
     if size is None:
         return None
-    volumes = volumes_of(objects, vm)
-    guest = guest_of(objects, vm, size, volumes)
+    guest = guest_of(objects, vm, size, volumes_of(objects, vm))
+    data = bytes_by_pool(local_volumes(objects, vm))
     if question == "host-loss":
         after = tuple(f"{vm.metadata.namespace}/{name}" for name in vm.spec.ha.after)
         return Leaver(
@@ -72,13 +78,16 @@ def _leaver(objects: Objects, question: Question, item: Candidate, source: Host)
             after=after,
             after_timeout_s=vm.spec.ha.after_timeout_seconds,
         )
+    move = vm.status.migration
+    if move is not None and move.source_host == source.metadata.name:
+        return Leaver(guest, bound_for=move.target_host, data=data)
     if vm.spec.migration.on_maintenance == "Stop":
         return Leaver(guest, stops=True, grace_s=vm.spec.grace_period_seconds)
     others = (host for host in objects.list(Host) if host.metadata.name != source.metadata.name)
     return Leaver(
         guest,
         _told(vm, "Migratable", source.metadata.name) or _paused(vm, source),
-        data=bytes_by_pool(local_volumes(objects, vm)),
+        data=data,
         beside={host.metadata.name: tuple(running_refusals(vm, source, host)) for host in others},
     )
 
@@ -99,14 +108,14 @@ def _paused(vm: VirtualMachine, source: Host) -> Fact | None:
 
 
 def _pool_free(objects: Objects) -> Mapping[tuple[str, str], int]:
+    coming = coming_to(moves_under_way(objects))
     return {
-        (host.metadata.name, pool.name): host_reading.capacity_bytes(pool.available)
+        (host.metadata.name, pool): size
         for host in objects.list(Host)
-        for pool in host.status.pools
+        for pool, size in pool_room(host, coming).items()
     }
 
 
 def _at_once(objects: Objects) -> int:
-    policy = objects.get(SchedulingPolicy, "default")
-    limits = policy.spec.migrations if policy is not None else MigrationLimits()
+    limits = limits_of(objects)
     return min(limits.per_host, limits.per_cluster)

@@ -80,7 +80,9 @@ def _maintenance(snapshot: Snapshot) -> HostPlan:
     stopped: list[PlannedMove] = []
     misfits: list[Misfit] = []
     for item in sorted(snapshot.leavers, key=_turn):
-        found = item.kept_by or (table.start(item.guest) if item.stops else table.move(item))
+        found = (
+            item.bound_for or item.kept_by or (table.start(item.guest) if item.stops else table.move(item))
+        )
         if item.stops and item.kept_by is None:
             stopped.append(_move(item, "Stop", found, seconds=item.grace_s))
         elif isinstance(found, Fact):

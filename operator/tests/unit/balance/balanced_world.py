@@ -10,8 +10,9 @@ from quantix_api.resources import SCHEDULING_POLICIES, VIRTUAL_MACHINE_MIGRATION
 from quantix_api.times import render_time
 from quantix_operator.balance.controller import KEY, BalanceController
 from quantix_operator.metrics import Metrics
-from quantix_operator.policy.balance import Told
+from quantix_operator.policy.balance import Said
 from quantix_operator.policy.controller import AcceptedController
+from quantix_operator.told import Told
 
 from ..migration.moving_world import Api, Manifest, MovingWorld
 
@@ -40,7 +41,7 @@ class BalancedWorld(MovingWorld):
             self.api.__dict__.update(known.__dict__)
         super().restart()
         object.__setattr__(self.context, "metrics", self.metrics)
-        self.balance_told = Told()
+        self.balance_told = Told[Said]()
         self.balance = BalanceController(self.context, self.objects, self.balance_told)
         self.policies = AcceptedController(self.context, SCHEDULING_POLICIES, self.balance_told)
 

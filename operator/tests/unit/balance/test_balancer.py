@@ -119,11 +119,22 @@ async def test_no_more_go_on_at_once_than_migrations_may(world: BalancedWorld) -
     world.mode("Automatic", perHost=2, perCluster=1)
     two_too_near(world)
     world.vm("other", "h3")
-    world.ask("by-hand", "other", targetHost="h3")
+    world.ask("by-hand", "other", targetHost="h2")
+    begun = {"startedAt": "2026-11-01T10:00:00Z", "sourceHost": "h3", "targetHost": "h2"}
+    world.says("by-hand", virtualMachineUID="uid-other", **begun)
     await world.look_at_balance()
     assert world.made() == {}
     assert world.said()[:2] == ("False", "MovesUnderWay")
     assert [move["virtualMachine"] for move in world.moves()] == ["web-1"]
+
+
+async def test_migrations_that_wait_for_ever_stop_nothing(world: BalancedWorld) -> None:
+    """Of a VM that never runs, asked for by whoever may make migrations in a namespace of his own."""
+    two_too_near(world)
+    for number in range(8):
+        world.ask(f"waits-{number}", "never-there", targetHost=f"h{number % 3 + 1}")
+    await world.look_at_balance()
+    assert list(world.made()) == ["web-1"]
 
 
 HELD = [

@@ -13,9 +13,9 @@ from quantix_operator.floatingip import watches
 from quantix_operator.floatingip.addresses import CLAIM
 from quantix_operator.floatingip.claims import FloatingIPFeed
 from quantix_operator.ipam.ledger import Ledger
-from quantix_operator.network.controller import networks_of_floating_ip
+from quantix_operator.network import watches as network_watches
 from quantix_operator.objects import Objects
-from quantix_operator.router.controller import deleted_routers
+from quantix_operator.router import watches as router_watches
 from quantix_operator.topology.view import make_view
 
 from .place import CLUSTER
@@ -85,18 +85,18 @@ def test_half_filled_objects_concern_nobody(cache: Cache) -> None:
         assert list(mapper(obj("x"), cache)) == []
     for part in (watches.part_of_vm, watches.part_of_host, watches.part_of_network, watches.part_of_router):
         part(obj("x"))
-    assert list(networks_of_floating_ip(obj("x"), cache)) == []
+    assert list(network_watches.of_floating_ip(obj("x"), cache)) == []
 
 
 def test_its_network_hears_of_it_and_so_does_a_router_that_waits_to_go(cache: Cache) -> None:
     leading = fip("b", "web-1", router="shared/r")
-    assert list(networks_of_floating_ip(leading, cache)) == [OUT]
-    assert list(deleted_routers(leading, cache)) == []
+    assert list(network_watches.of_floating_ip(leading, cache)) == [OUT]
+    assert list(router_watches.of_floating_ip(leading, cache)) == []
     router = obj("r", "quantix-shared", 2, spec={})
     router["metadata"]["deletionTimestamp"] = "now"
     cache.put(ROUTERS, router)
-    assert list(deleted_routers(leading, cache)) == ["quantix-shared/r"]
-    assert list(deleted_routers(fip("a", "web-1"), cache)) == []
+    assert list(router_watches.of_floating_ip(leading, cache)) == ["quantix-shared/r"]
+    assert list(router_watches.of_floating_ip(fip("a", "web-1"), cache)) == []
 
 
 def test_what_one_has_is_known_before_anything_is_given_out_and_forgotten_when_it_goes(cache: Cache) -> None:

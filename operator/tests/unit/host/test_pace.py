@@ -27,13 +27,13 @@ def vm(number: int) -> dict[str, Any]:
 
 
 class World:
-    def __init__(self) -> None:
-        self.clock, self.api, self.cache = ManualClock(), OwningApi(HOST), Cache(QUANTIX_RESOURCES)
+    def __init__(self, host: dict[str, Any] = HOST) -> None:
+        self.clock, self.api, self.cache = ManualClock(), OwningApi(host), Cache(QUANTIX_RESOURCES)
         context: Any = SimpleNamespace(api=self.api, cache=self.cache, clock=self.clock, events=None)
         self.drains = Drains()
         leases: Any = SimpleNamespace(silent_s=lambda _: 0.0)
         self.controller = HostController(context, Objects(self.cache), leases, self.drains)
-        self.cache.put(HOSTS, HOST)
+        self.cache.put(HOSTS, host)
 
 
 async def test_fifty_vms_within_two_seconds_are_few_writes_and_all_are_counted() -> None:
@@ -69,8 +69,25 @@ async def test_the_vm_that_cannot_leave_a_host_in_maintenance_is_named() -> None
     world.cache.put(VIRTUAL_MACHINES, vm(3))
     about = {**HOST["metadata"], "resourceVersion": "4", "generation": 2}
     world.cache.put(HOSTS, {**HOST, "metadata": about, "spec": {"maintenance": True}})
-    world.drains.stays = {"h1": ("v3", "no other host has room (NoHostFits)")}
+    world.drains.found = {"h1": ("v3", "no other host has room (NoHostFits)")}
     await world.controller.reconcile("h1")
     said = {item["type"]: item for item in world.api.told[-1]["conditions"]}
     assert said["Drained"]["reason"] == "Blocked"
     assert said["Drained"]["message"].startswith("v3 does not leave it: no other host has room (NoHostFits).")
+
+
+async def test_a_new_leader_lets_stand_what_stays_until_it_has_looked() -> None:
+    blocked = {"type": "Drained", "status": "False", "reason": "Blocked", "message": "v3 does not leave it."}
+    said = {"conditions": [*HOST["status"]["conditions"], blocked]}
+    world = World({**HOST, "spec": {"maintenance": True}, "status": said})
+    world.cache.put(VIRTUAL_MACHINES, vm(3))
+    await world.controller.reconcile("h1")
+    assert _drained(world) == ("Blocked", "v3 does not leave it.")
+    world.drains.found = {}
+    await world.controller.reconcile("h1")
+    assert _drained(world)[0] == "Draining"
+
+
+def _drained(world: World) -> tuple[str, str]:
+    (said,) = (item for item in world.api.told[-1]["conditions"] if item["type"] == "Drained")
+    return said["reason"], said["message"]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from quantix_api import Host
+from quantix_api.facts import Fact, fact
 from quantix_operator.host.status import Load, Observed, derive_status
 from quantix_operator.scheduling.model import GIB
 
@@ -24,13 +25,14 @@ def said(
     silent_s: float | None = 1.0,
     said_s: float | None = None,
     load: Load | None = None,
+    blocked: Fact | None = None,
 ) -> dict[str, Any]:
     live = {
         "metadata": {"name": "h1", "generation": 2},
         "spec": spec or {},
         "status": {"conditions": [ready or HEALTHY]},
     }
-    observed = Observed(Host.parse(live), live, load or Load(), silent_s, said_s)
+    observed = Observed(Host.parse(live), live, load or Load(), blocked, silent_s, said_s)
     derived = derive_status(observed, NOW)
     assert derived.says_ready == ("phase" in derived.status)
     return derived.status
@@ -52,7 +54,11 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         {"Schedulable": "Maintenance", "Drained": "Empty"},
     ),
     "a host in maintenance that a VM does not leave": (
-        said(spec={"maintenance": True}, load=Load(2, stays=("web-1", "NoOtherHost"))),
+        said(
+            spec={"maintenance": True},
+            load=Load(2),
+            blocked=fact("Drained", "False", "Blocked", name="web-1", why="It has a device"),
+        ),
         {"Schedulable": "Maintenance", "Drained": "Blocked"},
     ),
     "a host in maintenance that a VM is still on its way to": (

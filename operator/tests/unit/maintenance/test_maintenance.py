@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from quantix_api.resources import SCHEDULING_POLICIES
 from quantix_api.times import render_time
+from quantix_client.reflector import Change
+from quantix_operator.dispatch import OnChangeOf
+from quantix_operator.maintenance.controller import MaintenanceController
+from quantix_operator.maintenance.model import Observed
+from quantix_operator.maintenance.observe import observe
 from quantix_operator.maintenance.plan import AGAIN_AFTER
+from quantix_operator.scheduling.model import World
 
 from ..migration.moving_world import MovingWorld
 
@@ -29,7 +37,7 @@ async def test_vms_of_a_host_in_maintenance_are_asked_to_move(world: MovingWorld
     labels = asked["web"]["metadata"]["labels"]
     assert labels == {"app.kubernetes.io/managed-by": "quantix", "quantix.io/maintenance-of": "uid-h1"}
     assert asked["web"]["status"]["targetHost"] in ("h2", "h3")
-    assert world.drains.stays == {}
+    assert world.stays() == {}
     await world.drain()
     assert len(world.asked()) == 1, "one is enough"
 
@@ -40,7 +48,7 @@ async def test_what_finds_no_room_stays_and_says_so(world: MovingWorld) -> None:
     world.vm("small", memory="12Gi")
     await world.drain()
     assert sorted(world.asked()) == ["large", "vital"]
-    name, why = world.drains.stays["h1"]
+    name, why = world.stays()["h1"]
     assert name == "small"
     assert why.startswith("No other host can take small from h1: 2 lack memory")
     assert why.endswith("(NoHostFits)")
@@ -51,7 +59,7 @@ async def test_block_waits_for_a_person_and_stop_for_its_host(world: MovingWorld
     world.vm("db", migration={"onMaintenance": "Stop"})
     await world.drain()
     assert world.asked() == {}
-    assert world.drains.stays["h1"] == ("web", "Its migration.onMaintenance is Block (PolicyBlock)")
+    assert world.stays()["h1"] == ("web", "Its migration.onMaintenance is Block (PolicyBlock)")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +76,7 @@ async def test_what_cannot_move_stays(world: MovingWorld, spec: dict[str, Any], 
     world.vm("web", **spec)
     await world.drain()
     assert world.asked() == {}
-    assert world.drains.stays["h1"] == ("web", why)
+    assert world.stays()["h1"] == ("web", why)
 
 
 async def test_what_failed_is_not_tried_again_at_once(world: MovingWorld) -> None:
@@ -79,12 +87,12 @@ async def test_what_failed_is_not_tried_again_at_once(world: MovingWorld) -> Non
     await world.look()
     await world.drain()
     assert len(world.asked()) == 1
-    assert world.drains.stays["h1"][1].endswith("(MigrationTooSlow)")
+    assert world.stays()["h1"][1].endswith("(MigrationTooSlow)")
     world.says(asked["metadata"]["name"], finishedAt=render_time(datetime.now(UTC) - 2 * AGAIN_AFTER))
     await world.drain()
     found = [item for item in world.api.objects.values() if item["kind"] == "VirtualMachineMigration"]
     assert len(found) == 2
-    assert world.drains.stays == {}
+    assert world.stays() == {}
 
 
 async def test_the_end_of_maintenance_cancels_what_waits_and_not_what_goes_on(world: MovingWorld) -> None:
@@ -98,6 +106,65 @@ async def test_the_end_of_maintenance_cancels_what_waits_and_not_what_goes_on(wo
     await world.drain()
     assert (world.told(names["web"])[0], world.told(names["db"])[0]) == ("Preparing", "Cancelled")
     assert not world.live(names["web"])["spec"].get("cancel")
+
+
+async def test_what_stays_leaves_once_more_may_be_promised_or_there_is_room_for_its_disks(
+    world: MovingWorld,
+) -> None:
+    world.vm("web", memory="12Gi")
+    world.vm("other", "h2", memory="12Gi")
+    world.host("h3", pools=[{"name": "local", "state": "Reachable", "available": "1Gi"}])
+    world.learn()
+    again_s = await world.maintenance.reconcile("maintenance")
+    assert again_s == 60.0, "a pool that has room again wakes nobody"
+    assert "h1" in world.stays()
+    mapper = world.maintenance.watches[SCHEDULING_POLICIES]
+    assert isinstance(mapper, OnChangeOf)
+    policy: dict[str, Any] = {"metadata": {"name": "default"}, "spec": {}}
+    more = {**policy, "spec": {"overcommit": {"memoryPercent": 200}}}
+    assert tuple(mapper(more, world.cache)) == ("maintenance",)
+    assert mapper.concerns(Change("MODIFIED", "default", more, policy))
+    assert not mapper.concerns(Change("MODIFIED", "default", {**more, "status": {"moves": []}}, more))
+    world.put(SCHEDULING_POLICIES, "default", spec=more["spec"], namespace=None)
+    await world.drain()
+    assert list(world.asked()) == ["web"]
+    assert world.stays() == {}
+
+
+async def test_without_a_vm_that_is_to_leave_no_vm_is_looked_at(world: MovingWorld) -> None:
+    world.vm("db", "h2")
+    world.vm("ends", migration={"onMaintenance": "Stop"})
+    world.vm("off", powerState="Stopped")
+    world.learn()
+    assert observe(world.objects) == Observed((), World(()))
+    world.vm("web")
+    await world.drain()
+    assert list(world.asked()) == ["web"]
+    assert observe(world.objects) == Observed((), World(())), "it is on its way"
+
+
+class SlowClock:
+    """A second passes at each look at it; keeps how long was slept."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.slept_s: list[float] = []
+
+    def monotonic(self) -> float:
+        self.now_s += 1
+        return self.now_s
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept_s.append(seconds)
+
+
+async def test_a_look_that_takes_long_is_followed_by_a_rest(world: MovingWorld) -> None:
+    clock: Any = SlowClock()
+    world.context = replace(world.context, clock=clock)
+    controller = MaintenanceController(world.context, world.objects, world.drains)
+    await controller.reconcile("maintenance")
+    await controller.reconcile("maintenance")
+    assert clock.slept_s == [0.0, 8.0], "nine seconds after one of work, one of which is over"
 
 
 async def test_a_vm_that_has_left_is_not_moved_on(world: MovingWorld) -> None:
@@ -114,3 +181,25 @@ async def test_a_migration_of_a_person_is_enough(world: MovingWorld) -> None:
     world.ask("by-hand")
     await world.drain()
     assert [item["metadata"]["name"] for item in world.asked().values()] == ["by-hand"]
+
+
+class Hosts:
+    """A queue that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.woken: list[str] = []
+
+    def add(self, key: str) -> None:
+        self.woken.append(key)
+
+
+async def test_hosts_hear_of_the_first_look_of_a_leader_and_then_only_of_news(world: MovingWorld) -> None:
+    world.vm("web", migration={"onMaintenance": "Block"})
+    world.host("h2", {"maintenance": True})
+    hosts: Any = Hosts()
+    world.maintenance.attach({"host": hosts})
+    await world.drain()
+    assert hosts.woken == ["h1", "h2"], "also the one that says of a leader before that a VM stays"
+    world.vm("db", "h2", migration={"onMaintenance": "Block"})
+    await world.drain()
+    assert hosts.woken == ["h1", "h2", "h2"]

@@ -129,6 +129,14 @@ async def test_a_vm_that_starts_is_waited_for(world: MovingWorld) -> None:
     assert world.told("move")[0] == "Preparing"
 
 
+async def test_a_vm_whose_host_is_not_there_is_not_said_to_start(world: MovingWorld) -> None:
+    world.vm("web")
+    del world.api.objects["uid-h1"]
+    world.ask("move")
+    await world.look()
+    assert world.told("move")[2].startswith("It waits for its turn: h1 is silent.")
+
+
 async def test_a_source_that_is_silent_is_waited_for(world: MovingWorld) -> None:
     world.vm("web")
     world.host("h1", conditions=[{"type": "Ready", "status": "Unknown", "reason": "Unreachable"}])

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from quantix_api.resources import NETWORKS, ROUTERS, SECURITY_GROUPS, VIRTUAL_MACHINES
 from quantix_operator.cache import Cache
-from quantix_operator.network.controller import (
-    networks_of_host,
-    networks_of_network,
-    networks_of_router,
-    networks_of_vm,
-)
-from quantix_operator.router.controller import routers_of_network, routers_with_a_way_out
+from quantix_operator.network import watches as network_watches
+from quantix_operator.router import watches
+from quantix_operator.router.plan import GATEWAY_LABEL
 from quantix_operator.securitygroup.controller import deleted_groups, groups_of_namespace
 
 
@@ -43,11 +42,11 @@ def test_a_vm_concerns_the_networks_of_its_spec_and_of_its_status() -> None:
         spec={"nics": [{"name": "eth0", "network": "shared/default"}]},
         status={"nics": [{"name": "eth0", "network": "uid-lan"}]},
     )
-    assert set(networks_of_vm(vm, cache())) == {"quantix-shared/default", "default/lan"}
+    assert set(network_watches.of_vm(vm, cache())) == {"quantix-shared/default", "default/lan"}
 
 
 def test_a_half_filled_vm_concerns_none() -> None:
-    assert list(networks_of_vm(obj("vm"), cache())) == []
+    assert list(network_watches.of_vm(obj("vm"), cache())) == []
 
 
 def test_a_network_concerns_itself_and_all_on_its_wire() -> None:
@@ -55,23 +54,61 @@ def test_a_network_concerns_itself_and_all_on_its_wire() -> None:
     for name, vlan in (("a", 7), ("b", 7), ("c", 8)):
         made.put(NETWORKS, obj(name, spec={"physical": {"name": "p", "vlan": vlan}}))
     on_wire = obj("a", spec={"physical": {"name": "p", "vlan": 7}})
-    assert list(networks_of_network(on_wire, made)) == ["default/a", "default/b"]
-    assert list(networks_of_network(obj("lan", spec={}), made)) == ["default/lan"]
+    assert list(network_watches.of_network(on_wire, made)) == ["default/a", "default/b"]
+    assert list(network_watches.of_network(obj("lan", spec={}), made)) == ["default/lan"]
 
 
 def test_a_network_concerns_its_routers() -> None:
-    assert set(routers_of_network(obj("lan"), cache())) == {"default/r", "default/inner"}
-    assert set(routers_of_network(obj("default", "quantix-shared"), cache())) == {"default/r"}
+    assert set(watches.of_network(obj("lan"), cache())) == {"default/r", "default/inner"}
+    assert set(watches.of_network(obj("default", "quantix-shared"), cache())) == {"default/r"}
 
 
 def test_a_host_concerns_ways_out_and_networks_that_wait_for_an_mtu() -> None:
-    assert list(routers_with_a_way_out(obj("h"), cache())) == ["default/r"]
-    assert list(networks_of_host(obj("h"), cache())) == ["default/new"]
+    assert list(watches.of_host(obj("h"), cache())) == ["default/r"]
+    assert list(network_watches.of_host(obj("h"), cache())) == ["default/new"]
+
+
+def host(**status: Any) -> dict[str, Any]:
+    about = {"hostUID": "m", "network": {"underlayMTU": 1500}}
+    return obj("h", spec={"physicalNetworks": [{"name": "p"}]}, status={**about, **status})
+
+
+@pytest.mark.parametrize("part", [watches.part_of_host, network_watches.part_of_host])
+def test_how_full_a_host_is_wakes_no_network_and_no_router(part: Callable[[Any], Any]) -> None:
+    part(obj("half-filled"))
+    said = {"virtualMachines": 7, "allocated": {"memory": "4Gi"}, "conditions": [{"type": "Ready"}]}
+    assert part(host()) == part(host(**said))
+    assert part(host()) != part(host(network={"underlayMTU": 9000}))
+    assert part(host()) != part({**host(), "spec": {"physicalNetworks": [{"name": "q"}]}})
+
+
+def test_a_host_that_joins_leaves_or_is_chosen_wakes_routers() -> None:
+    before, going, chosen = host(), host(), host()
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    chosen["metadata"]["labels"] = {GATEWAY_LABEL: ""}
+    for after in (going, chosen, host(hostUID=None)):
+        assert watches.part_of_host(before) != watches.part_of_host(after)
+
+
+def test_what_a_guest_does_wakes_no_network() -> None:
+    nic = {"name": "eth0", "network": "uid-lan", "addresses": ["10.0.0.5"]}
+    vm = obj("vm", spec={"nics": [{"name": "eth0", "network": "lan"}]}, status={"nics": [nic]})
+    runs = {**vm, "status": {**vm["status"], "phase": "Running", "runtime": {"startedAt": "now"}}}
+    assert network_watches.part_of_vm(vm) == network_watches.part_of_vm(runs)
+    other = {**vm, "status": {"nics": [{**nic, "addresses": ["10.0.0.6"]}]}}
+    named = {**vm, "spec": {**vm["spec"], "cloudInit": {"hostname": "web"}}}
+    for after in (other, named, {**vm, "spec": {"nics": []}}):
+        assert network_watches.part_of_vm(vm) != network_watches.part_of_vm(after)
+
+
+def test_networks_that_are_not_there_are_concerned_by_no_vm() -> None:
+    vm = obj("vm", spec={"nics": [{"network": "lan"}, {"network": "gone"}]}, status={"nics": [{}]})
+    assert set(network_watches.of_vm(vm, cache())) == {"default/lan"}
 
 
 def test_a_router_concerns_its_networks() -> None:
     router = obj("r", spec={"networks": [{"name": "lan"}]})
-    assert list(networks_of_router(router, cache())) == ["default/lan"]
+    assert list(network_watches.of_router(router, cache())) == ["default/lan"]
 
 
 def test_a_group_concerns_all_of_its_namespace_and_a_vm_those_that_wait_to_go() -> None:

@@ -21,7 +21,7 @@ from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.model import Pin
-from quantix_operator.scheduling.observe import pins
+from quantix_operator.scheduling.reached import pins
 from quantix_operator.volume.controller import VolumeController
 
 from .moved_volume import ATTACHED, MOVING, VERSIONS, host, in_ceph, planned, put, refusal, vm

@@ -19,7 +19,7 @@ from quantix_api.resources import (
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.model import Pin
-from quantix_operator.scheduling.observe import pins
+from quantix_operator.scheduling.reached import pins
 from quantix_operator.service import WATCHED
 from quantix_operator.storagepool.promises import volume_bytes
 from quantix_operator.virtualmachine.disks import inherited_encryption, missing_sources

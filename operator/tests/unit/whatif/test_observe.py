@@ -15,6 +15,7 @@ from quantix_api.resources import (
     QUANTIX_RESOURCES,
     SCHEDULING_POLICIES,
     STORAGE_POOLS,
+    VIRTUAL_MACHINE_MIGRATIONS,
     VIRTUAL_MACHINES,
     VOLUMES,
     Resource,
@@ -25,6 +26,7 @@ from quantix_operator.objects import Objects
 from quantix_operator.whatif.answer import Planner
 from quantix_operator.whatif.model import Leaver, Snapshot
 from quantix_operator.whatif.observe import observe
+from quantix_operator.whatif.play import play
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 Manifest = dict[str, Any]
@@ -77,6 +79,16 @@ class Cluster:
         asked = {"cpu": {"cores": 1}, "memory": {"size": "1Gi"}, "powerState": "Running", **spec}
         self.put(VIRTUAL_MACHINES, name, asked, status)
 
+    def moves(self, name: str, source: str, target: str) -> None:
+        """The VM of this name is on its way."""
+        where = {"sourceHost": source, "targetHost": target}
+        begun = {"startedAt": "2026-11-24T11:59:00Z", "virtualMachineUID": f"uid-{name}", **where}
+        self.put(VIRTUAL_MACHINE_MIGRATIONS, f"{name}-1", {"virtualMachine": name}, begun)
+        vm = self.cache.get(VIRTUAL_MACHINES, f"a/{name}")
+        assert vm is not None
+        named = {"uid": f"uid-{name}-1", "name": f"{name}-1", **where}
+        self.put(VIRTUAL_MACHINES, name, vm["spec"], {**vm["status"], "migration": named})
+
     def seen(self, question: Question) -> Snapshot:
         source = self.objects.get(Host, "h1")
         assert source is not None
@@ -102,6 +114,50 @@ def test_a_vm_leaves_with_its_data_and_its_room_elsewhere_is_kept(cluster: Clust
     assert [(placed.guest.name, placed.host) for placed in seen.placed] == [("other", "h2")]
     assert seen.pool_free["h2", "local"] == 15 << 30
     assert seen.at_once == 2
+
+
+def test_a_vm_on_its_way_takes_room_on_both_hosts_and_in_the_pool_that_its_data_goes_to(
+    cluster: Cluster,
+) -> None:
+    cluster.host("h3")
+    cluster.vm("web")
+    cluster.vm("other", host="h3")
+    cluster.moves("other", "h3", "h2")
+    seen = cluster.seen("maintenance")
+    assert sorted((placed.guest.name, placed.host) for placed in seen.placed) == [
+        ("other", "h2"),
+        ("other", "h3"),
+    ]
+    assert seen.pool_free["h2", "local"] == 5 << 30
+    plan = play("maintenance", seen)
+    assert [(move.name, move.to) for move in plan.moves] == [("web", "h3")], "h2 has no room for its data"
+
+
+def test_a_pool_of_which_nobody_says_how_full_it_is_keeps_no_vm_away(cluster: Cluster) -> None:
+    cluster.vm("web")
+    cluster.host("h2", pools=[{"name": "local", "state": "Reachable"}])
+    seen = cluster.seen("maintenance")
+    assert ("h2", "local") not in seen.pool_free
+    assert [move.to for move in play("maintenance", seen).moves] == ["h2"]
+
+
+@pytest.mark.parametrize("spec", [{}, {"migration": {"onMaintenance": "Stop"}}])
+def test_who_is_leaving_already_goes_where_it_is_bound_for(cluster: Cluster, spec: Manifest) -> None:
+    cluster.host("h3")
+    cluster.vm("web", **spec)
+    cluster.moves("web", "h1", "h3")
+    seen = cluster.seen("maintenance")
+    assert [(placed.guest.name, placed.host) for placed in seen.placed] == [("web", "h3")]
+    plan = play("maintenance", seen)
+    assert [(move.name, move.action, move.to) for move in plan.moves] == [("web", "Migrate", "h3")]
+    assert plan.misfits == ()
+
+
+def test_a_move_ends_with_its_source_and_the_vm_starts_anywhere(cluster: Cluster) -> None:
+    cluster.vm("web")
+    cluster.moves("web", "h1", "h2")
+    seen = cluster.seen("host-loss")
+    assert (seen.placed, [item.key for item in seen.leavers]) == ((), ["a/web"])
 
 
 def test_the_policy_says_how_many_move_at_once(cluster: Cluster) -> None:

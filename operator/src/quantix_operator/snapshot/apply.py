@@ -19,7 +19,7 @@ from quantix_operator.context import Context
 from quantix_operator.diskset.telling import Release, Tell, told_status
 from quantix_operator.finalizers import Finalizers
 from quantix_operator.objects import Objects
-from quantix_operator.snapshot.model import Action, Choose, Leave, Shot, Steps
+from quantix_operator.snapshot.model import Action, Choose, Leave, Shot, Steps, TakeBack
 from quantix_operator.snapshot.status import chosen_status
 from quantix_operator.status_writer import StatusWriter
 
@@ -50,6 +50,9 @@ class Writer:
                 status = chosen_status(action)
                 await self._scheduler.write(VIRTUAL_MACHINE_SNAPSHOTS, held, status, on_version=True)
                 log.info("snapshot", snapshot=shot.snapshot.key, host=action.host)
+            case TakeBack():
+                await self._scheduler.write(VIRTUAL_MACHINE_SNAPSHOTS, live, {}, on_version=True)
+                log.info("snapshot is chosen anew", snapshot=shot.snapshot.key)
             case Tell():
                 await self._tell(action, shot, live)
             case Leave():

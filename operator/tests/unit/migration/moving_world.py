@@ -55,6 +55,11 @@ class Api(FakeStatusApi):
         if asked not in (None, known["metadata"]["resourceVersion"]):
             raise Conflict("changed")
         self._spend()
+        phase = obj["status"].get("phase")
+        if phase not in (None, (known.get("status") or {}).get("phase")):
+            # by force: whoever said another one has it no more
+            for entry in known["metadata"].get("managedFields", []):
+                entry["fieldsV1"]["f:status"].pop("f:phase", None)
         return await super().apply(resource, obj, **kwargs)
 
     async def patch(

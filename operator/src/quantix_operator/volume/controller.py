@@ -118,11 +118,8 @@ def _of_volume(volume: Manifest, cache: Cache) -> Iterable[str]:
 def _of_snapshot(snapshot: Manifest, cache: Cache) -> Iterable[str]:
     """Volumes that are made from it, and those of its VM, which go nowhere while it is taken."""
     yield from (key_of(volume) for volume in cache.by(VOLUMES, made_from_snapshot, key_of(snapshot)))
-    namespace, name = (
-        snapshot["metadata"].get("namespace"),
-        (snapshot.get("spec") or {}).get("virtualMachine"),
-    )
-    vm = cache.get(VIRTUAL_MACHINES, f"{namespace}/{name}")
+    name = (snapshot.get("spec") or {}).get("virtualMachine")
+    vm = cache.get(VIRTUAL_MACHINES, f"{snapshot['metadata'].get('namespace')}/{name}")
     yield from _of_vm(vm, cache) if vm is not None else ()
 
 

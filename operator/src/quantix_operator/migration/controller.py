@@ -14,6 +14,7 @@ from quantix_api.resources import (
     VIRTUAL_MACHINE_MIGRATIONS,
     VIRTUAL_MACHINE_SNAPSHOTS,
     VIRTUAL_MACHINES,
+    VOLUMES,
     Resource,
 )
 from quantix_client.api import Manifest
@@ -66,6 +67,7 @@ class MigrationController:
         VIRTUAL_MACHINE_MIGRATIONS: OnChangeOf(migration_but_progress, _one_key),
         VIRTUAL_MACHINE_SNAPSHOTS: OnChangeOf(without_progress, _while_there_are_any),
         VIRTUAL_MACHINES: _of_vm,
+        VOLUMES: OnChangeOf(without_progress, _while_there_are_any),
         HOSTS: OnChangeOf(host_but_amounts, _while_there_are_any),
         STORAGE_POOLS: OnChangeOf(pool_but_what_is_in_it, _while_there_are_any),
         SCHEDULING_POLICIES: _while_there_are_any,

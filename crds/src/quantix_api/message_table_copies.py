@@ -111,6 +111,18 @@ COPY_TEMPLATES: tuple[Template, ...] = (
         NOTHING_TO_DO,
     ),
     Template(
+        "Moving",
+        "Volume, VirtualMachine",
+        "{volume} goes to pool {pool} once snapshot {snapshot} of its VM has been taken.",
+        NOTHING_TO_DO,
+    ),
+    Template(
+        "Moving",
+        "Volume, VirtualMachine",
+        "{volume} goes to pool {pool} once VM {restoring} has been set back to its snapshot.",
+        NOTHING_TO_DO,
+    ),
+    Template(
         "WaitingForHost",
         "Volume, VirtualMachine",
         "{volume} goes to pool {pool} on the host of VM {vm}, which has none yet: there it stays.",

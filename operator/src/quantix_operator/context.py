@@ -29,4 +29,6 @@ class Context:
     promising: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from the look at what pools have promised until the next promise is in the cache."""
     placing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held from the look at what hosts have room for until what was decided is in the cache."""
+    """Held from the look at what hosts have room for until what was decided is in the cache; and while a
+    Volume is promised to another pool, after `promising`.
+    """

@@ -92,7 +92,14 @@ def _plan_taking(seen: SnapshotObserved) -> SnapshotPlan:
 
 
 def _plan_beginning(seen: SnapshotObserved) -> SnapshotPlan:
-    live = is_live(seen)
+    try:
+        live = is_live(seen)
+    except WaitingError as wait:
+        if seen.snapshot.status.data != "Present":
+            raise
+        # nothing is stored: another host may take it, should the VM go there
+        verdict = SnapshotVerdict(*words_of(wait), gone=True)
+        return SnapshotPlan(verdict=verdict, again_s=wait.retry_after_s)
     if seen.snapshot.status.data != "Present":
         # said before anything is stored: until this host takes it back, the object does not go
         said = render("Taking", host=seen.host).text

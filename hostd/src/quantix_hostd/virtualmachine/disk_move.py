@@ -78,6 +78,12 @@ class DiskMove:
         return self.target is not None and self.path == self.target.shown != self.source.shown
 
     @property
+    def begun(self) -> bool:
+        """Whether something of it lies in the other pool, or is about to by the word of its claim."""
+        told = self.wanted and self.claim is not None and self.claim.moving_to == self.pool
+        return self.copying or self.switched or self.target_there or told
+
+    @property
     def stands_still(self) -> bool:
         """Whether its copy came no further for so long that others may be copied beside it."""
         return self.copying and not self.ready and self.still_s >= _STILL_S

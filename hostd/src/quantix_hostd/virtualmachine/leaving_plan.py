@@ -126,11 +126,12 @@ def _plan_beginning(
 
 def _is_between_pools(observed: Observed) -> bool:
     """Whether something of a disk lies, or is about to lie, in a second pool, which this host alone clears
-    up. What is in Ceph goes on being of the host that acts on it.
+    up. What is in Ceph goes on being of the host that acts on it. A move that has not begun waits itself
+    (`move_plan`).
     """
     local = (found.claim for found in observed.claims if found.place.is_local)
-    begun = (move.wanted or move.copying or move.switched or move.target_there for move in observed.moves)
-    return any(begun) or any(claim is not None and claim.moved_from for claim in local)
+    begun = any(move.begun for move in observed.moves)
+    return begun or any(claim is not None and claim.moved_from for claim in local)
 
 
 def _plan_sending(

@@ -117,8 +117,9 @@ def waits_for_turn(observed: Observed, record: Record) -> DiskMove | None:
 
 
 def _first_wanted(observed: Observed) -> DiskMove | None:
-    """One disk at a time: that which is copied already."""
-    wanted = sorted((move for move in observed.moves if move.wanted), key=lambda move: not move.copying)
+    """One disk at a time: that which is copied already, else one that was begun."""
+    moves = (move for move in observed.moves if move.wanted)
+    wanted = sorted(moves, key=lambda move: (not move.copying, not move.begun))
     return wanted[0] if wanted else None
 
 
@@ -196,7 +197,7 @@ def _obstacle(observed: Observed, move: DiskMove, tried: MoveTry | None) -> Wait
     if move.target is not None and move.target_there and (target is None or not target.partial):
         path = move.target.shown_whole
         return as_wait("Moving", _WAIT_S, volume=move.volume, pool=move.pool, path=path)
-    if claim.moving_to not in ("", move.pool) or move.grows or _is_busy(observed):
+    if claim.moving_to not in ("", move.pool) or move.grows or _is_busy(observed, move):
         return _moving(move)
     if move.lacks_room(move.stored_bytes):
         return as_wait("PoolFull", _WAIT_S, pool=move.pool, what=f"volume {move.volume}")
@@ -205,9 +206,11 @@ def _obstacle(observed: Observed, move: DiskMove, tried: MoveTry | None) -> Wait
     return None
 
 
-def _is_busy(observed: Observed) -> bool:
-    """Whether a snapshot of the VM is being taken, or a migration brings it to another host."""
-    return observed.kept_still or observed.leaving is not None
+def _is_busy(observed: Observed, move: DiskMove) -> bool:
+    """Whether a snapshot of the VM is being taken, or a migration is to bring it to another host: that waits
+    for what was begun (`leaving_plan`), and goes before what was not.
+    """
+    return observed.kept_still or (observed.leaving is not None and not move.begun)
 
 
 def _switch(observed: Observed, record: Record, move: DiskMove) -> tuple[Action, ...]:

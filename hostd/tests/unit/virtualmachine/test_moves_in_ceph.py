@@ -113,7 +113,7 @@ AT_REST = replace(INTO, wanted=False)
     ("place", "claim", "move", "leaves"),
     [
         (LOCAL, HELD, AT_REST, True),
-        (LOCAL, HELD, INTO, False),
+        (LOCAL, HELD, INTO, True),
         (LOCAL, HELD, replace(AT_REST, target_there=True), False),
         (LOCAL, replace(HELD, moved_from="fast"), AT_REST, False),
         # what is left in the directory of the host that acts on it
@@ -124,14 +124,55 @@ AT_REST = replace(INTO, wanted=False)
 def test_a_guest_leaves_its_host_once_nothing_is_left_that_only_that_clears_up(
     place: VolumePlace, claim: Claim, move: DiskMove, leaves: bool
 ) -> None:
+    assert sends(about_to_leave(move, place, claim)) == leaves
+
+
+def about_to_leave(move: DiskMove, place: VolumePlace, claim: Claim) -> Observed:
+    """A guest whose other host is prepared."""
     sample = samples(Path("/q"))["minimal"]
     ceph = AT if place is CEPH else None
     disk, identity = replace(sample.disks[0], path=place.shown, ceph=ceph), replace(sample.identity, epoch=1)
     live = view(render_domain(replace(sample, disks=(disk,), identity=identity)))
     leaving, claims = Leaving("m1", "h2", prepared=True), (DiskClaim(place, claim),)
-    plan = plan_leaving(seen(move, leaving=leaving, claims=claims, live=live), Record(), None)
-    sends = plan is not None and any(isinstance(action, SendGuest) for action in plan.actions)
-    assert sends == leaves
+    return seen(move, leaving=leaving, claims=claims, live=live)
+
+
+def sends(observed: Observed) -> bool:
+    plan = plan_leaving(observed, Record(), None)
+    return plan is not None and any(isinstance(action, SendGuest) for action in plan.actions)
+
+
+LEFT = replace(HELD, partial=True)
+
+
+@pytest.mark.parametrize(
+    ("move", "leaves"),
+    [
+        (INTO, True),
+        (replace(INTO, claim=replace(HELD, moving_to="fast")), False),
+        (replace(INTO, target_there=True, target_claim=LEFT), False),
+        (replace(INTO, target_there=True, target_claim=HELD, copy_path=CEPH.shown, ready=True), False),
+        (replace(INTO, target_there=True, target_claim=HELD, path=CEPH.shown), False),
+    ],
+)
+def test_of_a_migration_and_a_disk_that_moves_one_goes_on_and_the_other_waits(
+    move: DiskMove, leaves: bool
+) -> None:
+    observed = about_to_leave(move, LOCAL, move.claim or HELD)
+    moves = bool(plan_moves(observed, Record()).actions)
+    assert (sends(observed), moves) == (leaves, not leaves)
+
+
+def test_a_disk_that_was_begun_holds_up_no_migration_behind_one_that_was_not() -> None:
+    begun = replace(
+        INTO, disk="more", uid="w", volume="more", dev="vdb", target_there=True, target_claim=LEFT
+    )
+    observed = about_to_leave(INTO, LOCAL, HELD)
+    both = replace(observed, moves=(INTO, begun))
+    assert not sends(both)
+    *_, copy = plan_moves(both, Record()).actions
+    assert isinstance(copy, CopyDisk)
+    assert copy.target == "vdb"
 
 
 async def test_a_host_that_does_not_act_on_a_volume_brings_it_nowhere(

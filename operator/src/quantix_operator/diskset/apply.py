@@ -58,6 +58,11 @@ class WorkWriter:
         await self._scheduler.write(self._resource, held, status, on_version=True)
         log.info("host chosen", kind=self._resource.kind, object=work.key, host=status["host"])
 
+    async def take_back(self, work: ApiObject) -> None:
+        """What was chosen, in the state that was looked at: it waits as before."""
+        await self._scheduler.write(self._resource, self.live(work), {}, on_version=True)
+        log.info("chosen anew", kind=self._resource.kind, object=work.key)
+
     async def hand(self, work: ApiObject, host: str) -> None:
         """To another host; the rest stays as it was chosen."""
         await self.choose(work, self._scheduler.owned(self.live(work)) | {"host": host})

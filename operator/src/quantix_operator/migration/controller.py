@@ -12,6 +12,7 @@ from quantix_api.resources import (
     VIRTUAL_MACHINE_MIGRATIONS,
     VIRTUAL_MACHINE_SNAPSHOTS,
     VIRTUAL_MACHINES,
+    VOLUMES,
     Resource,
 )
 from quantix_client.clock import rest_s
@@ -49,6 +50,7 @@ class MigrationController:
         VIRTUAL_MACHINE_MIGRATIONS: OnChangeOf(migration_but_progress, one_key(KEY)),
         VIRTUAL_MACHINE_SNAPSHOTS: OnChangeOf(without_progress, _while_there_are_any),
         VIRTUAL_MACHINES: Several((_while_there_are_any, while_said("migration", KEY))),
+        VOLUMES: OnChangeOf(without_progress, _while_there_are_any),
         HOSTS: OnChangeOf(host_but_amounts, _while_there_are_any),
         STORAGE_POOLS: OnChangeOf(pool_but_what_is_in_it, _while_there_are_any),
         SCHEDULING_POLICIES: _while_there_are_any,

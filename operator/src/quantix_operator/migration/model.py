@@ -38,9 +38,9 @@ class Move:
     volumes: tuple[Volume, ...] = ()
     prospect: Prospect | None = None
     snapshot: str = ""
-    """One of the VM that a host is taking, before the move begins."""
+    """One of the VM that a host is taking, before the VM says that it moves."""
     displaced: Volume | None = None
-    """One of its disks that is on its way to another pool, before the move begins."""
+    """One of its disks that is on its way to another pool, before the VM says that it moves."""
 
     @property
     def is_named(self) -> bool:

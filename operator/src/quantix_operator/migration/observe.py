@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from quantix_api import SchedulingPolicy, VirtualMachine, VirtualMachineMigration, Volume
 from quantix_api.seniority import age_order
@@ -34,7 +35,8 @@ def observe(objects: Objects) -> Observed:
 def world_of(objects: Objects) -> World:
     """Hosts, and what is promised on them; a VM that moves takes its room on both."""
     placement = observe_placement(objects)
-    return World(placement.hosts, tuple(place for item in placement.candidates for place in places_of(item)))
+    places = (place for item in placement.candidates for place in places_of(item))
+    return World(placement.hosts, (*places, *placement.coming))
 
 
 def limits_of(objects: Objects) -> Limits:
@@ -66,7 +68,11 @@ def _begun(objects: Objects, migration: VirtualMachineMigration) -> Move:
     vm = objects.get(VirtualMachine, vm_key(migration))
     if vm is None or vm.metadata.uid != migration.status.virtual_machine_uid:
         return Move(migration)
-    return Move(migration, vm, local_volumes(objects, vm))
+    begun = Move(migration, vm, local_volumes(objects, vm))
+    if begun.is_named or begun.is_over:
+        return begun
+    # before the VM says that it moves others may begin with it
+    return replace(begun, snapshot=snapshot_under_way(objects, vm), displaced=_displaced(objects, vm))
 
 
 def _waiting(objects: Objects, migration: VirtualMachineMigration, coming: Coming) -> Move:

@@ -4,6 +4,8 @@
       │                                     └── the source's GaveUp ──► LetGo                    │
       └── can never begin ──► Failed, Cancelled ◄──┘                                Succeeded ◄──┘
 
+Whose VM was not named at once waits again before that, with its hosts.
+
 A target that says Lost in the place of Running has the VM all the same, which starts there anew: Failed.
 
 Every write is one action, and every state that a leader can leave behind by ending between two of them leads
@@ -16,6 +18,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from quantix_api import VirtualMachine
 from quantix_operator.migration.model import (
     Action,
     Choose,
@@ -32,9 +35,10 @@ from quantix_operator.migration.model import (
     Tell,
     Verdict,
 )
-from quantix_operator.migration.queue import Queue
+from quantix_operator.migration.queue import Queue, not_running, others_first
 from quantix_operator.migration.verdicts import (
     cancelled,
+    failed,
     gave_up,
     handed_epoch,
     lost_memory,
@@ -140,8 +144,16 @@ def _unnamed(move: Move, observed: Observed) -> tuple[Action, ...]:
     silent = source is None and status.target is None
     if silent and (move.migration.spec.cancel or move.migration.deleting or vm.deleting):
         return _told(move, cancelled(move))
+    if silent and (held := _held_back(move, vm)) is not None:
+        return _told(move, held)
     names = Name(status.source_host or "", status.target_host or "")
     return names, *_told(move, under_way(move, observed.silent))
+
+
+def _held_back(move: Move, vm: VirtualMachine) -> Verdict | None:
+    """What has begun with the VM since its hosts were chosen: nothing kept it away."""
+    refusal = not_running(vm)
+    return failed(refusal) if refusal is not None else others_first(move, vm)
 
 
 def _told(move: Move, verdict: Verdict) -> tuple[Action, ...]:

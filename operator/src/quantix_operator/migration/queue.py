@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from quantix_api import VirtualMachine, Volume
+from quantix_api import VirtualMachine
 from quantix_api.facts import Fact, fact
 from quantix_api.message_table_phrases import (
     CLUSTER_BUSY,
@@ -64,14 +64,14 @@ class Queue:
         if vm is None:
             missing = move.migration.spec.virtual_machine
             return failed(fact("Ready", "False", "NotRunning", missing=missing))
-        refusal = _not_running(vm) or (prospect.kept_by if prospect is not None else None) or _kept(move, vm)
+        refusal = not_running(vm) or (prospect.kept_by if prospect is not None else None) or _kept(move, vm)
         if refusal is not None:
             return failed(refusal)
         if prospect is not None and prospect.source_uid != _emptied(move, prospect):
             return cancelled(move)
-        if move.snapshot:
-            return snapshot_first(vm.metadata.name)
-        what = _disk_moves(move.displaced) or self._waits_for(vm, prospect)
+        if (waits := others_first(move, vm)) is not None:
+            return waits
+        what = self._waits_for(vm, prospect)
         if what or prospect is None:
             return queued(what or STARTS_YET.format(name=vm.metadata.name))
         return self._choose(move, vm, prospect)
@@ -116,10 +116,14 @@ class Queue:
         return World(hosts, self._world.placed)
 
 
-def _disk_moves(volume: Volume | None) -> str:
-    if volume is None:
-        return ""
-    return DISK_MOVES.format(volume=volume.metadata.name, pool=volume.status.moving_to)
+def others_first(move: Move, vm: VirtualMachine) -> Verdict | None:
+    """What has begun with the VM or a disk of it, and needs it where it is."""
+    if move.snapshot:
+        return snapshot_first(vm.metadata.name)
+    if move.displaced is None:
+        return None
+    pool = move.displaced.status.moving_to
+    return queued(DISK_MOVES.format(volume=move.displaced.metadata.name, pool=pool))
 
 
 def refused(decision: Decision, prospect: Prospect, name: str, wanted: str | None) -> Fact:
@@ -140,7 +144,7 @@ def refused(decision: Decision, prospect: Prospect, name: str, wanted: str | Non
     return fact("Ready", "False", "NoHostFits", name=name, target=wanted, reasons=first_lack(verdicts[0]))
 
 
-def _not_running(vm: VirtualMachine) -> Fact | None:
+def not_running(vm: VirtualMachine) -> Fact | None:
     """One that is to run, and does not yet, is waited for."""
     state = {"Stopped": IS_OFF, "Paused": IS_PAUSED}.get(vm.spec.power_state, "")
     held = vm.status.assignment is not None and vm.status.assignment.hold is not None

@@ -26,14 +26,10 @@ from quantix_api.vm_devices import Disk
 from quantix_api.vm_placement import AffinityTerm
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.assignments import Assignment, VmFacts, has_let_go, returns
+from quantix_operator.scheduling.coming import coming
 from quantix_operator.scheduling.eligible import Identities, barrier
 from quantix_operator.scheduling.host_reading import view_of
-from quantix_operator.scheduling.model import (
-    Guest,
-    HostView,
-    Rule,
-    Toleration,
-)
+from quantix_operator.scheduling.model import Guest, HostView, Placed, Rule, Toleration
 from quantix_operator.scheduling.order import Awaited, Neighbours, awaited
 from quantix_operator.scheduling.reached import with_reach
 from quantix_operator.scheduling.sizing import Sizing, given, kept, sizing
@@ -55,8 +51,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Observed:
+    """`coming`: what is promised beside the places of the candidates."""
+
     hosts: tuple[HostView, ...]
     candidates: tuple[Candidate, ...]
+    coming: tuple[Placed, ...] = ()
 
 
 def observe(objects: Objects) -> Observed:
@@ -70,13 +69,14 @@ def observe(objects: Objects) -> Observed:
     for vm in vms:
         by_namespace[vm.metadata.namespace].append(vm)
     neighbours = {namespace: Neighbours(found) for namespace, found in by_namespace.items()}
-    candidates = (
+    candidates = tuple(
         _candidate(objects, vm, identities, neighbours[vm.metadata.namespace])
         for vm in vms
         if has_sizes(objects, vm)
     )
     unread = unread_vms(objects)
-    return Observed(tuple(without(host, unread) for host in hosts), tuple(candidates))
+    on_their_way = coming(objects, ((item.vm.metadata.uid, item.guest) for item in candidates))
+    return Observed(tuple(without(host, unread) for host in hosts), candidates, on_their_way)
 
 
 def has_sizes(objects: Objects, vm: VirtualMachine) -> bool:

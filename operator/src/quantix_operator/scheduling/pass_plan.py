@@ -85,7 +85,7 @@ def _place(observed: Observed, transitions: list[tuple[Candidate, Transition]]) 
         for item, taken in transitions
         if taken.step is Step.PLACE and item.guest is not None and item.facts.prepared
     ]
-    decisions = place(World(observed.hosts, kept), pending)
+    decisions = place(World(observed.hosts, (*kept, *observed.coming)), pending)
     return {decision.guest.uid: decision for decision in decisions}
 
 

@@ -10,7 +10,7 @@ from quantix_operator.context import Context
 from quantix_operator.diskset.apply import Failure, WorkWriter
 from quantix_operator.diskset.telling import Release, Tell
 from quantix_operator.objects import Objects
-from quantix_operator.snapshot.model import Action, Choose, Hand, Leave, Shot, Steps
+from quantix_operator.snapshot.model import Action, Choose, Hand, Leave, Shot, Steps, TakeBack
 from quantix_operator.snapshot.status import chosen_status
 
 _FAILURE = Failure("SnapshotFailed", "Snapshot")
@@ -32,6 +32,8 @@ class Writer:
         match action:
             case Choose():
                 await self._writer.choose(snapshot, chosen_status(action))
+            case TakeBack():
+                await self._writer.take_back(snapshot)
             case Hand():
                 await self._writer.hand(snapshot, action.host)
             case Tell():

@@ -14,7 +14,7 @@ from quantix_operator.diskset.telling import Release, Tell
 
 @dataclass(frozen=True)
 class Shot:
-    """One snapshot. `vm`: the one of that name, before it is begun; `disks`: those of it that are asked for;
+    """One snapshot. `vm`: the one of that name, until it goes; `disks`: those of it that are asked for;
     `taken_already`: another one of that VM that a host is taking; `heard`: its host said how it goes.
     """
 
@@ -48,6 +48,11 @@ class Choose:
 
 
 @dataclass(frozen=True)
+class TakeBack:
+    """Take host, VM and volumes out of the snapshot, which then waits as before."""
+
+
+@dataclass(frozen=True)
 class Hand:
     """Its host was removed: another one deletes what there is of it."""
 
@@ -59,7 +64,7 @@ class Leave:
     """Its host says how it goes: nothing of it is ours to say any more."""
 
 
-Action = Choose | Hand | Tell | Leave | Release
+Action = Choose | TakeBack | Hand | Tell | Leave | Release
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ def observe(objects: Objects) -> Observed:
 
 
 def _shot(objects: Objects, snapshot: VirtualMachineSnapshot) -> Shot:
-    if snapshot.status.host or snapshot.deleting:
-        return Shot(snapshot, heard=is_heard(objects, snapshot))
+    heard = is_heard(objects, snapshot)
     vm = objects.get(VirtualMachine, f"{snapshot.metadata.namespace}/{snapshot.spec.virtual_machine}")
-    if vm is None:
-        return Shot(snapshot)
-    return Shot(snapshot, vm, disks_of(objects, vm, snapshot.spec.disks), snapshot_under_way(objects, vm))
+    if vm is None or snapshot.deleting:
+        return Shot(snapshot, heard=heard)
+    disks = disks_of(objects, vm, snapshot.spec.disks)
+    return Shot(snapshot, vm, disks, snapshot_under_way(objects, vm), heard)

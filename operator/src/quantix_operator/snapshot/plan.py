@@ -1,7 +1,9 @@
 """What is to be done about every snapshot, from what was observed. Pure.
 
 waits ──its VM and disks are there, nobody else works on them──► Choose ──► its host: Taking ──► Ready
-  └── never can be taken ──► Failed                                                      └──► Failed
+  │ ▲                                                         │                          └──► Failed
+  │ └──TakeBack: the VM or a disk left, and nothing was begun──┘
+  └── never can be taken ──► Failed
 deleted ──► its host, or another where that was removed: Absent ──► Release
 """
 
@@ -13,7 +15,7 @@ from quantix_api.message_table_phrases import REACHED_BY_NONE
 from quantix_operator.diskset.model import Reach, host_of, keepers
 from quantix_operator.diskset.telling import Release, Tell, fails, waits
 from quantix_operator.scheduling.running import is_on
-from quantix_operator.snapshot.model import Action, Choose, Hand, Leave, Observed, Shot, Steps
+from quantix_operator.snapshot.model import Action, Choose, Hand, Leave, Observed, Shot, Steps, TakeBack
 
 
 def plan_snapshots(observed: Observed) -> tuple[Steps, ...]:
@@ -36,7 +38,7 @@ def _actions(shot: Shot, reach: Reach, begun: dict[str, str]) -> tuple[Action, .
     if shot.is_over:
         # what we said ourselves stays
         return (Leave(),) if shot.heard else ()
-    return (_under_way(shot, status.host, reach),)
+    return (TakeBack(),) if _is_elsewhere(shot, status.host) else (_under_way(shot, status.host, reach),)
 
 
 def _deleted(shot: Shot, reach: Reach) -> tuple[Action, ...]:
@@ -49,6 +51,21 @@ def _deleted(shot: Shot, reach: Reach) -> tuple[Action, ...]:
     if status.host in reach.silent:
         return (Tell(status.phase or "Pending", fact("Ready", "False", "Deleting", silent=status.host)),)
     return (Leave(),) if shot.heard else ()
+
+
+def _is_elsewhere(shot: Shot, host: str) -> bool:
+    """Whether another host, or other volumes, would be chosen now; not once the chosen one may have stored
+    anything, which it says before.
+    """
+    status, vm = shot.snapshot.status, shot.vm
+    if status.data == "Present" or vm is None:
+        return False
+    if vm.metadata.uid != status.virtual_machine_uid or host_of(vm) not in ("", host):
+        return True
+    there = {(disk.name, disk.volume.metadata.uid, disk.pool) for disk in shot.disks if disk.volume}
+    if any((disk.name, disk.volume_uid, disk.pool) not in there for disk in status.disks):
+        return True
+    return not host_of(vm) and any(keeper != host for keeper in keepers(shot.disks))
 
 
 def _under_way(shot: Shot, host: str, reach: Reach) -> Action:

@@ -10,7 +10,7 @@ from quantix_operator.snapshot.model import Choose
 
 
 def chosen_status(chosen: Choose) -> dict[str, Any]:
-    """Of manager `quantix-scheduler`: written once."""
+    """Of manager `quantix-scheduler`."""
     return {
         "host": chosen.host,
         "virtualMachineUID": chosen.vm.metadata.uid,

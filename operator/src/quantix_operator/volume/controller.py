@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -115,8 +116,11 @@ def _of_volume(volume: Manifest, cache: Cache) -> Iterable[str]:
 
 
 def _of_snapshot(snapshot: Manifest, cache: Cache) -> Iterable[str]:
-    """Volumes that are made from it."""
-    return (key_of(volume) for volume in cache.by(VOLUMES, made_from_snapshot, key_of(snapshot)))
+    """Volumes that are made from it, and those of its VM, which go nowhere while it is taken."""
+    yield from (key_of(volume) for volume in cache.by(VOLUMES, made_from_snapshot, key_of(snapshot)))
+    name = (snapshot.get("spec") or {}).get("virtualMachine")
+    vm = cache.get(VIRTUAL_MACHINES, f"{snapshot['metadata'].get('namespace')}/{name}")
+    yield from _of_vm(vm, cache) if vm is not None else ()
 
 
 def _of_host(host: Manifest, cache: Cache) -> Iterable[str]:
@@ -153,6 +157,7 @@ class VolumeController:
         self._objects = objects
         self._finalizers = Finalizers(context.api, context.cache, VOLUMES)
         self._promising = context.promising
+        self._placing = context.placing
         self._operator = StatusWriter(context.api, context.cache, MANAGER_OPERATOR)
         self._scheduler = StatusWriter(context.api, context.cache, MANAGER_SCHEDULER)
 
@@ -178,16 +183,21 @@ class VolumeController:
             if not _promises(volume, plan):
                 await self._say(key, plan)
                 return None
-            return await self._promise(key)
+            return await self._promise(key, moves=_begins_move(volume, plan))
         except Conflict:
             return _AGAIN_S
 
-    async def _promise(self, key: str) -> float | None:
-        """One at a time, each from a fresh look: what two Volumes or VMs want at once goes to one."""
-        async with self._promising:
+    async def _promise(self, key: str, *, moves: bool) -> float | None:
+        """One at a time, each from a fresh look: what two Volumes or VMs want at once goes to one. `moves`:
+        it is promised to another pool, and no migration, snapshot, restore or placement is decided meanwhile.
+        """
+        # in this order always; nobody who places waits for a promise
+        async with self._promising, self._placing if moves else nullcontext():
             volume = self._objects.get(Volume, key)
             plan = plan_volume(observe(self._objects, volume)) if volume is not None else None
-            if plan is None or plan.take_back is not None or plan.release:
+            if volume is None or plan is None or plan.take_back is not None or plan.release:
+                return _AGAIN_S
+            if _begins_move(volume, plan) and not moves:
                 return _AGAIN_S
             await self._say(key, plan)
         return None
@@ -261,8 +271,12 @@ def _promises(volume: Volume, plan: Plan) -> bool:
     placed = plan.host is not None and not volume.status.host
     given = bool(plan.attached_to) and not volume.status.attached_to
     grown = plan.size is not None and plan.size.status == "True" and not size_granted(volume)
-    moved = bool(plan.moving_to) and plan.moving_to != volume.status.moving_to
-    return placed or given or grown or moved
+    return placed or given or grown or _begins_move(volume, plan)
+
+
+def _begins_move(volume: Volume, plan: Plan) -> bool:
+    """Whether the plan promises its data to another pool than before."""
+    return bool(plan.moving_to) and plan.moving_to != volume.status.moving_to
 
 
 def _status(plan: Plan, live: Manifest) -> dict[str, Any]:

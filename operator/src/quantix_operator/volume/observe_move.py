@@ -14,6 +14,7 @@ from dataclasses import replace
 from quantix_api import Host, SchedulingPolicy, StoragePool, VirtualMachine, Volume, volume_name
 from quantix_api.message_text import cause_of
 from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACHINE_UID
+from quantix_operator.diskset.observe import snapshot_under_way
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.host_reading import view_of
 from quantix_operator.scheduling.model import HostView
@@ -55,8 +56,8 @@ def _judged(
         return Move(name, "ConfigRefused", {"pool": name, "path": "spec.encryption"})
     if homeless := _homeless(objects, volume, owners, pool):
         return Move(name, "WaitingForHost", about | {"vm": homeless})
-    if leaver := next((vm.metadata.name for vm in owners if vm.status.migration is not None), ""):
-        return Move(name, "Moving", about | {"leaver": leaver})
+    if busy := _busy(objects, owners):
+        return Move(name, "Moving", about | busy)
     if name not in _reached(objects, host):
         lacking = {"host": host or "The cluster", "pool": name}
         return Move(name, "PoolUnreachable", lacking | _why_unreached(objects.get(Host, host), name))
@@ -99,6 +100,18 @@ def _homeless(objects: Objects, volume: Volume, owners: Sequence[VirtualMachine]
     if pool.spec.rbd is not None or not in_shared_pool(objects, volume) or host_of_owners(owners):
         return ""
     return next((vm.metadata.name for vm in owners if vm.spec.power_state != "Stopped"), "")
+
+
+def _busy(objects: Objects, owners: Sequence[VirtualMachine]) -> dict[str, str]:
+    """What has begun with a VM that has it, and needs the data where it is until it has ended."""
+    for vm in owners:
+        if vm.status.migration is not None:
+            return {"leaver": vm.metadata.name}
+        if vm.status.restore is not None:
+            return {"restoring": vm.metadata.name}
+        if snapshot := snapshot_under_way(objects, vm):
+            return {"snapshot": snapshot}
+    return {}
 
 
 def _reached(objects: Objects, host: str) -> frozenset[str]:

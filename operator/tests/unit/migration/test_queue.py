@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from quantix_api.resources import IMAGES
+from quantix_api.resources import IMAGES, VOLUMES
+from quantix_operator.migration.controller import KEY, MigrationController
 
 from .moving_world import MovingWorld
 
@@ -69,6 +70,17 @@ async def test_a_vm_waits_until_its_disk_is_in_the_other_pool(world: MovingWorld
     world.says("web-root", movingTo=None)
     await world.look()
     assert world.told("m1")[0] == "Preparing"
+
+
+async def test_a_disk_that_has_arrived_wakes_the_migration_that_waits_for_it(world: MovingWorld) -> None:
+    world.vm("web")
+    world.learn()
+    volume = world.live("web-root")
+    wakes = MigrationController.watches[VOLUMES]
+    assert list(wakes(volume, world.cache)) == [], "nothing waits"
+    world.ask("m1")
+    world.learn()
+    assert list(wakes(volume, world.cache)) == [KEY]
 
 
 async def test_of_one_second_the_more_important_and_then_the_larger_goes_first(world: MovingWorld) -> None:

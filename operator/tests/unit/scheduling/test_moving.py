@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from quantix_api.resources import HOSTS, QUANTIX_RESOURCES, VIRTUAL_MACHINES
+from quantix_api.resources import HOSTS, QUANTIX_RESOURCES, VIRTUAL_MACHINE_MIGRATIONS, VIRTUAL_MACHINES
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.assignments import Assignment, Step, VmFacts, has_let_go, transition
@@ -42,7 +42,8 @@ def vm(name: str, host: str = "", **status: Any) -> dict[str, Any]:
     return {"metadata": metadata, "spec": spec, "status": {**assignment, **status}}
 
 
-def test_its_room_is_taken_on_both_hosts() -> None:
+def two_hosts() -> Cache:
+    """Each with room for one VM of ours."""
     cache = Cache(QUANTIX_RESOURCES)
     ready = {"type": "Ready", "status": "True", "reason": "Healthy"}
     for name in ("h1", "h2"):
@@ -51,10 +52,44 @@ def test_its_room_is_taken_on_both_hosts() -> None:
             HOSTS,
             {"metadata": {"name": name, "uid": name, "resourceVersion": "1"}, "spec": {}, "status": status},
         )
-    cache.put(VIRTUAL_MACHINES, vm("web", "h1", migration=MOVE))
+    return cache
+
+
+def place_of_new(cache: Cache) -> str:
+    """The host of a VM that is new, or why there is none."""
     cache.put(VIRTUAL_MACHINES, vm("new"))
     (change,) = plan_pass(observe(Objects(cache)), NOW).changes
-    assert (change.vm.metadata.name, change.scheduled.reason) == ("new", "NotEnoughMemory")
+    assert change.vm.metadata.name == "new"
+    return change.assignment.host or change.scheduled.reason
+
+
+def test_its_room_is_taken_on_both_hosts() -> None:
+    cache = two_hosts()
+    cache.put(VIRTUAL_MACHINES, vm("web", "h1", migration=MOVE))
+    assert place_of_new(cache) == "NotEnoughMemory"
+
+
+@pytest.mark.parametrize(
+    ("different", "place"),
+    [
+        ({}, "NotEnoughMemory"),
+        ({"finishedAt": "2026-11-01T00:00:00Z"}, "h2"),
+        ({"sourceHost": "h3"}, "h2"),
+        ({"virtualMachineUID": "uid-of-a-namesake"}, "h2"),
+    ],
+    ids=["chosen", "over", "left its host since", "of another VM"],
+)
+def test_its_room_is_taken_from_the_moment_that_its_hosts_are_chosen(
+    different: dict[str, Any], place: str
+) -> None:
+    cache = two_hosts()
+    cache.put(VIRTUAL_MACHINES, vm("web", "h1"))
+    chosen = {"virtualMachineUID": "uid-web", "sourceHost": "h1", "targetHost": "h2"}
+    metadata = {"name": "move", "namespace": "a", "uid": "uid-move", "resourceVersion": "1"}
+    status = {**chosen, "startedAt": "2026-11-01T00:00:00Z", **different}
+    move = {"metadata": metadata, "spec": {"virtualMachine": "web"}, "status": status}
+    cache.put(VIRTUAL_MACHINE_MIGRATIONS, move)
+    assert place_of_new(cache) == place
 
 
 def test_a_vm_that_moves_is_not_gone_whatever_its_source_says() -> None:

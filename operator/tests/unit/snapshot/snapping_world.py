@@ -76,7 +76,7 @@ class SnappingWorld(MovingWorld):
     def host_says(self, name: str, reason: str = "", **status: Any) -> None:
         """The daemon of its host, which takes over what the operator said."""
         live = self.live(name)
-        fields: Manifest = {"f:status": {"f:phase": {}}}
+        fields: Manifest = {"f:status": {"f:phase": {}, "f:data": {}}}
         entries = live["metadata"].setdefault("managedFields", [])
         entries[:] = [entry for entry in entries if entry["manager"] != "quantix-hostd"]
         for entry in entries:

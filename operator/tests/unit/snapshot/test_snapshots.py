@@ -190,13 +190,84 @@ async def test_a_host_that_is_silent_is_named(world: SnappingWorld) -> None:
     assert world.live("later")["status"].get("host") is None
 
 
-async def test_a_snapshot_of_a_host_that_the_vm_has_left_holds_nothing_up(world: SnappingWorld) -> None:
-    world.snap("snap")
-    await world.pass_all()
+def lands_on_h2(world: SnappingWorld) -> None:
+    """The VM was off, and is on again elsewhere."""
     world.says("web-root", host="h2", confirmedHost="h2")
     world.says(
         "web", assignment={"epoch": 2, "host": "h2"}, runtime={"observedEpoch": 2, "domain": "Present"}
     )
+
+
+async def test_a_snapshot_that_its_host_has_not_begun_follows_the_vm_to_another(world: SnappingWorld) -> None:
+    world.snap("snap")
+    await world.pass_all()
+    world.host_says("snap", "Starting", phase="Pending", data="Absent")
+    lands_on_h2(world)
+    await world.pass_all()
+    assert world.live("snap")["status"]["host"] == "h2"
+    assert world.told("snap") == ("Taking", "Taking", "h2 is taking it. Try: nothing; it goes on by itself.")
+    writes = len(world.api.writes)
+    await world.pass_all()
+    assert len(world.api.writes) == writes
+
+
+async def test_a_snapshot_of_a_vm_on_its_way_says_what_it_waits_for(world: SnappingWorld) -> None:
+    world.snap("snap")
+    await world.pass_all()
+    world.host_says("snap", "Starting", phase="Pending", data="Absent")
+    lands_on_h2(world)
+    world.says("web", phase="Starting")
+    await world.pass_all()
+    assert "host" not in world.live("snap")["status"]
+    assert not world.live("snap")["status"].get("disks")
+    assert world.told("snap")[:2] == ("Pending", "Starting")
+
+
+async def test_a_snapshot_that_was_not_begun_is_of_the_disk_where_that_is_now(world: SnappingWorld) -> None:
+    world.snap("snap")
+    await world.pass_all()
+    world.host_says("snap", "DiskMissing", phase="Pending", data="Absent")
+    world.disk_in_ceph("web")
+    await world.pass_all()
+    status = world.live("snap")["status"]
+    assert (status["host"], status["disks"]) == ("h1", [{**DISK, "pool": "ceph"}])
+
+
+async def test_of_a_vm_that_is_off_the_host_that_keeps_its_disks_is_chosen_anew(world: SnappingWorld) -> None:
+    world.snap("snap")
+    await world.pass_all()
+    world.says("web-root", host="h2", confirmedHost="h2")
+    world.wants("web", powerState="Stopped")
+    world.says("web", phase="Stopped", assignment={"epoch": 2, "lastHost": "h2"}, runtime={})
+    await world.pass_all()
+    assert world.live("snap")["status"]["host"] == "h2"
+
+
+async def test_a_snapshot_of_which_something_may_be_stored_stays_with_its_host(world: SnappingWorld) -> None:
+    world.snap("snap")
+    await world.pass_all()
+    world.host_says("snap", "Taking", phase="Taking", data="Present")
+    lands_on_h2(world)
+    await world.pass_all()
+    assert world.live("snap")["status"]["host"] == "h1"
+
+
+async def test_a_vm_that_stops_and_starts_where_it_was_changes_nothing(world: SnappingWorld) -> None:
+    world.snap("snap")
+    await world.pass_all()
+    writes = len(world.api.writes)
+    for host in (None, "h1"):
+        world.says("web", phase="Starting", assignment={"epoch": 2, "host": host, "lastHost": "h1"})
+        world.learn()
+        await world.snapshots.reconcile("snapshots")
+    assert len(world.api.writes) == writes
+
+
+async def test_a_snapshot_of_a_host_that_the_vm_has_left_holds_nothing_up(world: SnappingWorld) -> None:
+    world.snap("snap")
+    await world.pass_all()
+    world.host_says("snap", "Taking", phase="Taking", data="Present")
+    lands_on_h2(world)
     world.snap("later", at="12:00:00")
     await world.pass_all()
     assert world.live("later")["status"]["host"] == "h2"

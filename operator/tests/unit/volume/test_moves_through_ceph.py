@@ -169,7 +169,8 @@ async def test_the_host_that_brings_it_is_written_over_the_word_of_the_one_that_
     about = {"finalizers": ["quantix.io/cleanup"], "resourceVersion": str(next(VERSIONS))}
     cache.put(VOLUMES, volume | {"metadata": volume["metadata"] | about})
     api = Writes(cache)
-    context = SimpleNamespace(api=api, cache=cache, events=None, promising=asyncio.Lock())
+    locks = {"promising": asyncio.Lock(), "placing": asyncio.Lock()}
+    context = SimpleNamespace(api=api, cache=cache, events=None, **locks)
     controller = VolumeController(cast(Context, context), Objects(cache))
 
     await controller.reconcile("default/data")

@@ -38,7 +38,8 @@ class World:
             "finalizers": ["quantix.io/cleanup"],
         }
         self.cache.put(VOLUMES, {"metadata": metadata | marks, "spec": {"size": "1Gi"}})
-        context = SimpleNamespace(api=self, cache=self.cache, events=self, promising=asyncio.Lock())
+        locks = {"promising": asyncio.Lock(), "placing": asyncio.Lock()}
+        context = SimpleNamespace(api=self, cache=self.cache, events=self, **locks)
         self.controller = VolumeController(cast(Context, context), Objects(self.cache))
 
     async def list(self, resource: Resource, namespace: str) -> Any:

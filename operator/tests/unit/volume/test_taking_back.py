@@ -49,7 +49,8 @@ class World:
         self.cache.put(
             VOLUMES, {"metadata": metadata | marks | finalizer, "spec": {"size": "1Gi"}, "status": said}
         )
-        context = SimpleNamespace(api=self, cache=self.cache, events=self, promising=asyncio.Lock())
+        locks = {"promising": asyncio.Lock(), "placing": asyncio.Lock()}
+        context = SimpleNamespace(api=self, cache=self.cache, events=self, **locks)
         self.controller = VolumeController(cast(Context, context), Objects(self.cache))
 
     @staticmethod

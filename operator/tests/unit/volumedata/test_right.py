@@ -12,6 +12,7 @@ from quantix_api.resources import (
     NAMESPACES,
     SCHEDULING_POLICIES,
     STORAGE_POOLS,
+    VIRTUAL_MACHINE_MIGRATIONS,
     VIRTUAL_MACHINES,
     VOLUMES,
 )
@@ -21,7 +22,15 @@ from quantix_operator.scheduling.observe import observe
 from quantix_operator.virtualmachine.disks import view_of
 from quantix_operator.volumedata.right import host_of_owners, is_denied, owners_of
 
-_KINDS = (HOSTS, NAMESPACES, SCHEDULING_POLICIES, STORAGE_POOLS, VIRTUAL_MACHINES, VOLUMES)
+_KINDS = (
+    HOSTS,
+    NAMESPACES,
+    SCHEDULING_POLICIES,
+    STORAGE_POOLS,
+    VIRTUAL_MACHINES,
+    VOLUMES,
+    VIRTUAL_MACHINE_MIGRATIONS,
+)
 MARKS = {
     "labels": {"quantix.io/virtual-machine-uid": "uid-web-1"},
     "annotations": {"quantix.io/virtual-machine": "web-1"},

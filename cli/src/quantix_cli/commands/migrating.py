@@ -65,7 +65,7 @@ def migrate_command(_: str) -> click.Command:
 
 
 async def _move(session: Session, vm: Manifest, spec: Manifest, watch: Watch) -> None:
-    metadata = {"name": new_name(vm), "namespace": vm["metadata"]["namespace"]}
+    metadata = {"name": name_by_chance(vm), "namespace": vm["metadata"]["namespace"]}
     wanted = {"virtualMachine": vm["metadata"]["name"], **spec}
     made = await session.write.create(VIRTUAL_MACHINE_MIGRATIONS, {"metadata": metadata, "spec": wanted})
     if made is None:
@@ -83,7 +83,7 @@ async def _move(session: Session, vm: Manifest, spec: Manifest, watch: Watch) ->
     session.terminal.note(session.terminal.plain(moved(ended)))
 
 
-def new_name(vm: Manifest) -> str:
+def name_by_chance(vm: Manifest) -> str:
     """That of the VM, with some letters of chance."""
     return f"{vm['metadata']['name'][:_LONGEST_STEM]}-{secrets.token_hex(3)[:5]}"
 

@@ -17,7 +17,7 @@ from quantix_api.resources import VIRTUAL_MACHINE_RESTORES, VIRTUAL_MACHINE_SNAP
 from quantix_cli import fetch
 from quantix_cli.amounts import parse_pairs
 from quantix_cli.commands import making, setting
-from quantix_cli.commands.migrating import new_name as by_chance
+from quantix_cli.commands.migrating import name_by_chance
 from quantix_cli.commands.selecting import UNTOUCHED, confirm_selection, refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
@@ -84,13 +84,7 @@ def snapshot_command(_: str) -> click.Command:
         named = new_name(name, "snapshot").name if name else ""
 
         async def act(session: Session) -> Exit:
-            picked, _ = await fetch.selected(session, NOUNS["vm"], selection, untouched=UNTOUCHED)
-            if named and len(picked.objects) > 1:
-                said = "One name is not enough for several snapshots."
-                raise CommandError(Exit.USAGE, said, "leave --name out: each gets VM-DATE-TIME")
-            for vm in picked.objects:
-                _refuse_missing_disks(vm, spec.get("disks", []))
-            confirm_selection("Snapshot", picked, NOUNS["vm"], session)
+            vms = await _picked(session, selection, spec, several=not named)
 
             async def snap(vm: Manifest) -> None:
                 metadata = {"name": named or _name_of_now(vm), "namespace": vm["metadata"]["namespace"]}
@@ -98,11 +92,23 @@ def snapshot_command(_: str) -> click.Command:
                 wanted = {"virtualMachine": vm["metadata"]["name"], **spec}
                 await _take(session, {"metadata": metadata, "spec": wanted}, wait=not no_wait)
 
-            return await each(list(picked.objects), snap, session)
+            return await each(vms, snap, session)
 
         return invocation.run(act)
 
     return with_options(command, _OF_A_SNAPSHOT)
+
+
+async def _picked(session: Session, selection: Selection, spec: Manifest, *, several: bool) -> list[Manifest]:
+    """The VMs that are meant. Raises CommandError: 2 for several under one name, or a disk that one lacks."""
+    picked, _ = await fetch.selected(session, NOUNS["vm"], selection, untouched=UNTOUCHED)
+    if not several and len(picked.objects) > 1:
+        said = "One name is not enough for several snapshots."
+        raise CommandError(Exit.USAGE, said, "leave --name out: each gets VM-DATE-TIME")
+    for vm in picked.objects:
+        _refuse_missing_disks(vm, spec.get("disks", []))
+    confirm_selection("Snapshot", picked, NOUNS["vm"], session)
+    return list(picked.objects)
 
 
 def _wanted(*, disks: tuple[str, ...], memory: bool, quiesce: str, protect: bool) -> Manifest:
@@ -205,7 +211,7 @@ async def _restore(
         stop="Force" if stop else None,
         ttlSecondsAfterFinished=_KEPT_S,
     )
-    metadata = {"name": by_chance(vm), "namespace": vm["metadata"]["namespace"]}
+    metadata = {"name": name_by_chance(vm), "namespace": vm["metadata"]["namespace"]}
     made = await session.write.create(VIRTUAL_MACHINE_RESTORES, {"metadata": metadata, "spec": spec})
     if made is None:
         return

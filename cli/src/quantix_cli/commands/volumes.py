@@ -15,9 +15,31 @@ from quantix_cli.destinations import of_object, refuse_placeless
 from quantix_cli.exits import CommandError, Exit, refused
 from quantix_cli.helping import Verb
 from quantix_cli.nouns import Manifest, look
-from quantix_cli.options import Invocation, write_options
+from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.session import Session
 from quantix_client.errors import Forbidden, NotFound
+
+_OPTIONS = (
+    click.option("--size", type=SIZE, metavar="SIZE", help="Its size; needed for an empty one."),
+    click.option("--image", default="", metavar="IMAGE", help="What it is made from; default: it is empty."),
+    click.option("--from", "volume", default="", metavar="VOLUME", help="The volume that it is a copy of."),
+    click.option(
+        "--from-snapshot",
+        "snapshot",
+        default="",
+        metavar="SNAPSHOT",
+        help="The snapshot that it is made from.",
+    ),
+    click.option("--disk", default="", metavar="DISK", help="Which disk of --from-snapshot."),
+    click.option(
+        "--secret", default="", metavar="SECRET[/KEY]", help="Encrypt it; the Secret holds the passphrase."
+    ),
+    click.option("--pool", default="", metavar="POOL", help="Where its data is; default: the default pool."),
+    click.option("--full-copy", is_flag=True, help="With --image or --from: share no data with it."),
+    making.PROTECT,
+    making.LABEL,
+    making.NO_WAIT,
+)
 
 
 def create_command(_: str) -> click.Command:
@@ -35,25 +57,6 @@ def create_command(_: str) -> click.Command:
         ),
     )
     @click.argument("name")
-    @click.option("--size", type=SIZE, metavar="SIZE", help="Its size; needed for an empty one.")
-    @click.option("--image", default="", metavar="IMAGE", help="What it is made from; default: it is empty.")
-    @click.option("--from", "volume", default="", metavar="VOLUME", help="The volume that it is a copy of.")
-    @click.option(
-        "--from-snapshot",
-        "snapshot",
-        default="",
-        metavar="SNAPSHOT",
-        help="The snapshot that it is made from.",
-    )
-    @click.option("--disk", default="", metavar="DISK", help="Which disk of --from-snapshot.")
-    @click.option(
-        "--secret", default="", metavar="SECRET[/KEY]", help="Encrypt it; the Secret holds the passphrase."
-    )
-    @click.option("--pool", default="", metavar="POOL", help="Where its data is; default: the default pool.")
-    @click.option("--full-copy", is_flag=True, help="With --image or --from: share no data with it.")
-    @making.PROTECT
-    @making.LABEL
-    @making.NO_WAIT
     @write_options
     def command(
         invocation: Invocation,
@@ -75,7 +78,7 @@ def create_command(_: str) -> click.Command:
             check=_refuse_in_vain,
         )
 
-    return command
+    return with_options(command, _OPTIONS)
 
 
 async def _refuse_in_vain(session: Session, manifest: Manifest) -> None:

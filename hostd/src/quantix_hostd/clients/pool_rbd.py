@@ -83,8 +83,10 @@ class PoolRbd:
         """The volume, as claims name it."""
         return VolumePlace(self.key, checked_handle(handle))
 
-    def has_volume(self, handle: str) -> bool:
-        """Whether there is a volume, or what one has left that was removed in part."""
+    def has_any_of(self, handle: str) -> bool:
+        """Whether anything of a volume is there. Its claim comes before its disk and goes after it, so that
+        who is killed in between leaves the claim alone; `disk` tells of the disk.
+        """
         with self.ceph.opened(self.key) as ioctx:
             return size_of(ioctx, handle) is not None or has_object(ioctx, claim_object(handle))
 

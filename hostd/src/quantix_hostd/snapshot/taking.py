@@ -277,4 +277,5 @@ class Taking:
             await asyncio.to_thread(storage.publish, pools[disk.pool], kept.uid, disk.name)
         await asyncio.to_thread(storage.publish, pools[kept.home], kept.uid)
         await asyncio.to_thread(self._tools.kept.save, replace(kept, step="taken"))
+        await asyncio.to_thread(storage.forget_memory, pools[kept.home], kept.uid)
         log.info("snapshot taken", uid=kept.uid, vm=kept.vm_uid, disks=len(kept.disks))

@@ -1,0 +1,165 @@
+"""RBD images in memory, in the place of librbd's own: for tests of what is done with them, without a Ceph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Self
+
+import pytest
+
+from quantix_hostd.clients import pool_rbd, rbd_calls, rbd_import, rbd_snapshots
+from quantix_hostd.clients.ceph import CephAccess
+from quantix_hostd.clients.pool_rbd import PoolRbd
+from quantix_hostd.volume import rbd_disk
+
+_IDS = count(0x1A)
+_MODULES = (pool_rbd, rbd_calls, rbd_import, rbd_snapshots, rbd_disk)
+
+
+class ImageNotFoundError(Exception):
+    """As librbd raises it for an image or a snapshot."""
+
+
+class ImageBusyError(Exception):
+    """As librbd raises it."""
+
+
+class ImageExistsError(Exception):
+    """As librbd raises it."""
+
+
+class OperationCanceledError(Exception):
+    """As librbd raises it for what a caller has ended."""
+
+
+class Stored:
+    """What RBD has of an image. `watchers`: who has it open, as addresses of clients."""
+
+    def __init__(self, size_bytes: int = 1 << 20) -> None:
+        self.id, self.snapshots = f"{next(_IDS):x}", set[str]()
+        self.size_bytes, self.content, self.watchers = size_bytes, b"", list[str]()
+
+
+class Images(dict[str, Stored]):
+    """The pool. `calls`: what was asked of it, in order; `on_flatten` hears of each step of a flattening, and
+    may take its time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+        self.on_flatten: Callable[[], None] = lambda: None
+
+    def remove_object(self, name: str) -> None:
+        """There is one."""
+
+
+class Image:
+    """An image that is open."""
+
+    def __init__(self, images: Images, name: str, snapshot: str = "", read_only: bool = False) -> None:
+        images.calls.append(f"open {name}@{snapshot}" if snapshot else f"open {name}")
+        if name not in images or (snapshot and snapshot not in images[name].snapshots):
+            raise ImageNotFoundError(name)
+        self._images, self._stored = images, images[name]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+
+    def id(self) -> str:
+        return self._stored.id
+
+    def size(self) -> int:
+        return self._stored.size_bytes
+
+    def resize(self, size_bytes: int) -> None:
+        self._stored.size_bytes = size_bytes
+
+    def metadata_set(self, name: str, value: str) -> None:
+        """Nobody asks for it."""
+
+    def watchers_list(self) -> list[Any]:
+        return [{"addr": address, "id": number} for number, address in enumerate(self._stored.watchers, 1)]
+
+    def list_snaps(self) -> list[dict[str, Any]]:
+        return [{"name": name, "namespace": 0} for name in sorted(self._stored.snapshots)]
+
+    def create_snap(self, name: str) -> None:
+        self._images.calls.append(f"create {name}")
+        self._stored.snapshots.add(name)
+
+    def remove_snap(self, name: str) -> None:
+        self._images.calls.append(f"remove {name}")
+        if name not in self._stored.snapshots:
+            raise ImageNotFoundError(name)
+        self._stored.snapshots.remove(name)
+
+    def flatten(self, on_progress: Callable[[int, int], int]) -> None:
+        for step in range(1000):
+            self._images.on_flatten()
+            if on_progress(step, 1000) < 0:
+                raise OperationCanceledError("flatten")
+
+
+class Rbd:
+    """The functions of a pool; images are by their names."""
+
+    def list(self, images: Images) -> list[str]:
+        images.calls.append("list")
+        return sorted(images)
+
+    def create(self, images: Images, name: str, size_bytes: int, **_: object) -> None:
+        if name in images:
+            raise ImageExistsError(name)
+        images[name] = Stored(size_bytes)
+
+    def clone(self, images: Images, name: str, snapshot: str, _: object, new: str, **__: object) -> None:
+        with Image(images, name, snapshot) as parent:
+            self.create(images, new, parent.size())
+
+    def rename(self, images: Images, name: str, new: str) -> None:
+        assert new not in images
+        images[new] = images.pop(name)
+
+    def remove(self, images: Images, name: str) -> None:
+        if images[name].watchers:
+            raise ImageBusyError(name)
+        del images[name]
+
+
+class Ceph:
+    """Always answers. `shut_out`: clients whose writes are taken no more, by their addresses."""
+
+    def __init__(self) -> None:
+        self.images = Images()
+
+    @contextmanager
+    def opened(self, _: object) -> Iterator[Images]:
+        yield self.images
+
+    def known_access(self, _: object) -> CephAccess:
+        return CephAccess(("192.0.2.1",), "quantix", "hosts", "a key")
+
+
+def pool_in_memory(monkeypatch: pytest.MonkeyPatch, staging: Path) -> tuple[PoolRbd, Images]:
+    """Pool `fast` of host `h1`, and the images in it."""
+    library = SimpleNamespace(
+        RBD=Rbd,
+        Image=Image,
+        ImageNotFound=ImageNotFoundError,
+        ImageBusy=ImageBusyError,
+        ImageExists=ImageExistsError,
+        OperationCanceled=OperationCanceledError,
+    )
+    for module in _MODULES:
+        monkeypatch.setattr(module, "rbd", lambda: library)
+    ceph: Any = Ceph()
+    place: Any = staging
+    return PoolRbd("fast", "h1", ceph, place), ceph.images

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -11,13 +12,14 @@ from typing import Any, Self
 
 import pytest
 
-from quantix_hostd.clients import pool_rbd, rbd_calls, rbd_import, rbd_snapshots
+from quantix_hostd.clients import pool_rbd, rbd_calls, rbd_import, rbd_snapshots, rbd_watchers
 from quantix_hostd.clients.ceph import CephAccess
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.volume import rbd_disk
 
+OWN_ADDRESS, OWN_ID = "192.0.2.1", 4100
 _IDS = count(0x1A)
-_MODULES = (pool_rbd, rbd_calls, rbd_import, rbd_snapshots, rbd_disk)
+_MODULES = (pool_rbd, rbd_calls, rbd_import, rbd_snapshots, rbd_watchers, rbd_disk)
 
 
 class ImageNotFoundError(Exception):
@@ -45,13 +47,13 @@ class Stored:
 
 
 class Images(dict[str, Stored]):
-    """The pool. `calls`: what was asked of it, in order; `on_flatten` hears of each step of a flattening, and
-    may take its time.
+    """The pool. `calls`: what was asked of it, in order; `shut_out`: the clients that were. `on_flatten` is
+    told of each step of a flattening, and may take its time.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls: list[str] = []
+        self.calls, self.shut_out = list[str](), list[str]()
         self.on_flatten: Callable[[], None] = lambda: None
 
     def remove_object(self, name: str) -> None:
@@ -86,7 +88,11 @@ class Image:
         """Nobody asks for it."""
 
     def watchers_list(self) -> list[Any]:
-        return [{"addr": address, "id": number} for number, address in enumerate(self._stored.watchers, 1)]
+        own = f"{OWN_ADDRESS}:0/1"
+        return [
+            {"addr": client, "id": OWN_ID if client == own else OWN_ID + number}
+            for number, client in enumerate(self._stored.watchers, 1)
+        ]
 
     def list_snaps(self) -> list[dict[str, Any]]:
         return [{"name": name, "namespace": 0} for name in sorted(self._stored.snapshots)]
@@ -134,8 +140,32 @@ class Rbd:
         del images[name]
 
 
+class Cluster:
+    """Its monitors, as a client of host 192.0.2.1 sees them."""
+
+    def __init__(self, images: Images) -> None:
+        self._images = images
+
+    def get_instance_id(self) -> int:
+        return OWN_ID
+
+    def get_addrs(self) -> str:
+        return f"{OWN_ADDRESS}:0/1"
+
+    def mon_command(self, command: str, _: bytes) -> tuple[int, bytes, str]:
+        asked = json.loads(command)
+        assert (asked["prefix"], asked["blocklistop"]) == ("osd blocklist", "add")
+        self._images.shut_out.append(asked["addr"])
+        for stored in self._images.values():
+            stored.watchers = [client for client in stored.watchers if client != asked["addr"]]
+        return 0, b"", ""
+
+    def wait_for_latest_osdmap(self) -> None:
+        self._images.calls.append("wait for the map")
+
+
 class Ceph:
-    """Always answers. `shut_out`: clients whose writes are taken no more, by their addresses."""
+    """Always answers."""
 
     def __init__(self) -> None:
         self.images = Images()
@@ -143,6 +173,10 @@ class Ceph:
     @contextmanager
     def opened(self, _: object) -> Iterator[Images]:
         yield self.images
+
+    @contextmanager
+    def monitored(self, _: object) -> Iterator[Cluster]:
+        yield Cluster(self.images)
 
     def known_access(self, _: object) -> CephAccess:
         return CephAccess(("192.0.2.1",), "quantix", "hosts", "a key")

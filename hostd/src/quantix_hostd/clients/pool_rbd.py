@@ -46,6 +46,7 @@ from quantix_hostd.clients.rbd_calls import (
     size_of,
     written_bytes,
 )
+from quantix_hostd.clients.rbd_watchers import shut_out_left
 from quantix_hostd.facts.disk_file import DiskFile
 
 BASE = "base"
@@ -53,8 +54,6 @@ _IMAGE, _DRAFT, _GONE, _MEMORY = "image.", "new.", "gone.", "memory."
 _MARK, _MARK_KEY = "quantix.pool", "pool"
 _RECEIVED = "quantix.received."
 _DETAIL = {"detail": "detail"}
-# ten years: an entry that ends lets a write in that waits behind it
-_FOR_GOOD_S = 315_360_000.0
 # what is missing of these makes the pool less safe than it should be (docs.ceph.com, "Health checks")
 _UNSAFE = ("OSD_DOWN", "MON_DOWN", "PG_AVAILABILITY", "PG_DEGRADED", "PG_DAMAGED", "OSD_SCRUB_ERRORS")
 
@@ -131,26 +130,10 @@ class PoolRbd:
         return there
 
     def shut_out_left(self, handle: str) -> int:
-        """Let no write arrive any more of whoever has the volume open still: QEMUs of this host that ended
-        without a word. How many that were. The caller holds the claim, and knows that none of them lives.
-
-        An entry names one client of one process (docs.ceph.com, "Blocklist"), and is never taken back.
+        """Let no write arrive any more of QEMUs of this host that ended without a word; how many those were.
+        The caller holds the claim, and knows that none of them lives.
         """
-        with self.ceph.opened(self.key) as ioctx:
-            try:
-                with rbd().Image(ioctx, handle, read_only=True) as image:
-                    watchers = list(image.watchers_list())
-            except rbd().ImageNotFound:
-                return 0
-        with self.ceph.monitored(self.key) as cluster:
-            own = cluster.get_instance_id()
-            left = [found["addr"] for found in watchers if found["id"] != own]
-            for address in left:
-                entry = {"blocklistop": "add", "addr": address, "expire": _FOR_GOOD_S}
-                asked(cluster, "osd blocklist", **entry)
-            if left:
-                cluster.wait_for_latest_osdmap()
-        return len(left)
+        return shut_out_left(self.ceph, self.key, handle)
 
     def draft(self, handle: str) -> str:
         """The RBD image in which this host makes a volume or an image."""

@@ -17,8 +17,8 @@ from quantix_hostd.clients.ceph import CephAccess
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.volume import rbd_disk
 
-OWN_ADDRESS, OWN_ID = "192.0.2.1", 4100
-_IDS = count(0x1A)
+OWN_CLIENT, OWN_ID = "192.0.2.1:0/1", 4100
+_IDS, _STEPS = count(0x1A), 1000
 _MODULES = (pool_rbd, rbd_calls, rbd_import, rbd_snapshots, rbd_watchers, rbd_disk)
 
 
@@ -67,13 +67,16 @@ class Image:
         images.calls.append(f"open {name}@{snapshot}" if snapshot else f"open {name}")
         if name not in images or (snapshot and snapshot not in images[name].snapshots):
             raise ImageNotFoundError(name)
-        self._images, self._stored = images, images[name]
+        self._images, self._stored, self._watches = images, images[name], not read_only
+        if self._watches:
+            self._stored.watchers.append(OWN_CLIENT)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        if self._watches:
+            self._stored.watchers.remove(OWN_CLIENT)
 
     def id(self) -> str:
         return self._stored.id
@@ -88,9 +91,8 @@ class Image:
         """Nobody asks for it."""
 
     def watchers_list(self) -> list[Any]:
-        own = f"{OWN_ADDRESS}:0/1"
         return [
-            {"addr": client, "id": OWN_ID if client == own else OWN_ID + number}
+            {"addr": client, "id": OWN_ID if client == OWN_CLIENT else OWN_ID + number}
             for number, client in enumerate(self._stored.watchers, 1)
         ]
 
@@ -108,9 +110,9 @@ class Image:
         self._stored.snapshots.remove(name)
 
     def flatten(self, on_progress: Callable[[int, int], int]) -> None:
-        for step in range(1000):
+        for step in range(_STEPS):
             self._images.on_flatten()
-            if on_progress(step, 1000) < 0:
+            if on_progress(step, _STEPS) < 0:
                 raise OperationCanceledError("flatten")
 
 
@@ -150,7 +152,7 @@ class Cluster:
         return OWN_ID
 
     def get_addrs(self) -> str:
-        return f"{OWN_ADDRESS}:0/1"
+        return OWN_CLIENT
 
     def mon_command(self, command: str, _: bytes) -> tuple[int, bytes, str]:
         asked = json.loads(command)

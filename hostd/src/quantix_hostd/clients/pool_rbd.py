@@ -122,17 +122,15 @@ class PoolRbd:
             there = size_of(ioctx, handle) is not None
             if there:
                 left_as = self._left_as(ioctx, handle)
-                remove_image(ioctx, self.draft(handle))
+                self.remove_draft(handle)
                 self._set_aside(ioctx, handle, left_as)
-            remove_image(ioctx, self.draft(handle))
+            self.remove_draft(handle)
             for name in (state_object(handle), claim_object(handle)):
                 there |= remove_object(ioctx, name)
         return there
 
     def shut_out_left(self, handle: str) -> int:
-        """Let no write arrive any more of QEMUs of this host that ended without a word; how many those were.
-        The caller holds the claim, and knows that none of them lives.
-        """
+        """Shut out QEMUs of this host that ended without a word (`rbd_watchers`); how many those were."""
         return shut_out_left(self.ceph, self.key, handle)
 
     def draft(self, handle: str) -> str:
@@ -150,9 +148,8 @@ class PoolRbd:
         return f"{_MEMORY}{checked_handle(uid)}"
 
     def remove_draft(self, handle: str) -> bool:
-        """False when there is none."""
-        with self.ceph.opened(self.key) as ioctx:
-            return remove_image(ioctx, self.draft(handle))
+        """False when there is none. What has it open is of this host, and was killed: it is shut out."""
+        return self._remove_own(self.draft(handle))
 
     def publish(self, handle: str) -> None:
         """Make the draft the volume. Raises TransientError (VolumeInUse) when there is one."""
@@ -218,7 +215,13 @@ class PoolRbd:
         """Remove what an earlier run of this host left half-made or half-removed; how many that were."""
         with self.ceph.opened(self.key) as ioctx:
             drafts = [name for name in rbd().RBD().list(ioctx) if name.startswith(f"{_DRAFT}{self.host}.")]
-            return sum(remove_image(ioctx, name) for name in drafts)
+        return sum(map(self._remove_own, drafts))
+
+    def _remove_own(self, name: str) -> bool:
+        # first: RBD would ask a client that was killed for its lock, for half a minute
+        shut_out_left(self.ceph, self.key, name)
+        with self.ceph.opened(self.key) as ioctx:
+            return remove_image(ioctx, name)
 
     def space(self) -> Space:
         """All zero while no manager of the cluster tells it."""

@@ -35,6 +35,8 @@ def shut_out_left(ceph: CephClients, pool: CephPool, name: str) -> int:
                 watchers = list(image.watchers_list())
         except rbd().ImageNotFound:
             return 0
+    if not watchers:
+        return 0
     with ceph.monitored(pool) as cluster:
         own, addresses = cluster.get_instance_id(), hosts_of(cluster.get_addrs())
         left = [found["addr"] for found in watchers if found["id"] != own]

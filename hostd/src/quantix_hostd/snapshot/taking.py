@@ -36,11 +36,11 @@ from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.facts.moment import CopiedDisk, CopyStep, DisksCopy, Moment, MomentTaken
 from quantix_hostd.snapshot.beginning import AGAIN_S, WHAT, Beginning, Begun
-from quantix_hostd.snapshot.copying import to_the_end
 from quantix_hostd.snapshot.kept import Kept, KeptDisk
 from quantix_hostd.snapshot.observed import WorkSeen
 from quantix_hostd.snapshot.tools import SnapshotTools
 from quantix_hostd.snapshot.undoing import try_thaw
+from quantix_hostd.thread_calls import to_the_end
 from quantix_hostd.transfer.room import Share
 from quantix_hostd.transfer.transfers import Transfer, Transfers
 from quantix_hostd.virtualmachine.apply_passphrases import unlocked

@@ -39,6 +39,7 @@ class Mortality:
             "stop_disks_copy",
             "thaw",
             "forget",
+            "forget_memory",
             "make_blank",
             "keep_idle",
             "begin_rest",

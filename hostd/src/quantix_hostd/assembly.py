@@ -190,6 +190,7 @@ class Hostd:
             sent = (*await self._all_images(), *self.watches.stores[VOLUMES].values())
             await self.pools.tidy(frozenset(str(item["metadata"]["uid"]) for item in sent))
             await self.volume_uploads.remember()
+            await self.snapshots.tidy()
             group.create_task(self.snapshots.resume_left(), name="snapshots")
             self.dispatcher.add(HOSTS, self.settings.name)
             group.create_task(self.dispatcher.run(self.metrics.reconciles.observer), name="queues")
@@ -246,13 +247,8 @@ class Hostd:
         look_again = partial(add, VOLUMES)
         self.live_moves = LiveMoves(self.pools, self.disks, look_again, self._host_spec, self.clock)
         self.images = ImageController(image_tools(self, room, slots), lambda key: add(IMAGES, key))
-        self.outgoing = OutgoingMoves(
-            self.libvirt,
-            self.settings.layout,
-            partial(add, VIRTUAL_MACHINES),
-            self.clock,
-            self.metrics.sendings,
-        )
+        on_sent, sendings = partial(add, VIRTUAL_MACHINES), self.metrics.sendings
+        self.outgoing = OutgoingMoves(self.libvirt, self.settings.layout, on_sent, self.clock, sendings)
         vms = vm_tools(self)
         receiving = Receiving("volume", self.qemu_img, room, look_again)
         self.volume_uploads = VolumeUploads(upload_tools(self, receiving, slots), look_again)

@@ -13,13 +13,14 @@ import pytest
 
 from quantix_api.host_spec import HostSpec
 from quantix_api.resources import VOLUMES
-from quantix_hostd.claims import Claim, Holder
+from quantix_hostd.claims import Claim, Holder, take
 from quantix_hostd.clients.rbd_snapshots import (
     has_snapshot,
     remove_snapshot,
     snapshot_bytes,
     take_snapshot,
 )
+from quantix_hostd.moves import copy_of, leave
 from quantix_lab.ceph_cluster import CephCluster
 from quantix_lab.ceph_guests import add_fast, add_pool
 from quantix_lab.ceph_pools import FAST
@@ -181,6 +182,23 @@ async def test_an_idle_volume_goes_through_both_pools_and_back_with_all_its_cont
         await busy.until(pool)
         assert await busy.numbers(pool) == before
     assert busy.images() == []
+
+
+async def test_hostd_killed_before_a_whole_copy_has_its_name_copies_the_volume_again(
+    busy: MovingDisk,
+) -> None:
+    busy.vm.change("spec", "powerState", value="Stopped")
+    await eventually_async("its end", busy.is_off, timeout_s=60, interval_s=0.3)
+    before, claims, local = await busy.numbers("local"), busy.world.claims, busy.place("local")
+    found = busy.claim("local")
+    assert found is not None
+    held = take(found, HOST, found.floor + 1, local.handle, CLUSTER)
+    claims.compare_and_set(local, found, leave(held, "fast"))
+    await asyncio.to_thread(claims.create, busy.place("fast"), copy_of(held, "local", None, ""))
+
+    busy.want("fast")
+    await busy.until("fast")
+    assert await busy.numbers("fast") == before
 
 
 async def test_a_moved_disk_grows_and_is_limited_under_its_guest(busy: MovingDisk) -> None:

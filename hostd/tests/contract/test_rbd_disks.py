@@ -266,7 +266,7 @@ async def test_a_volume_goes_with_its_claim_its_state_and_its_data(
 
     assert fast.disks.remove(fast.pool, handle)
 
-    assert not fast.pool.has_volume(handle)
+    assert not fast.pool.has_any_of(handle)
     assert handle not in images(ceph_cluster)
     assert handle not in ceph_cluster.run("rados", "-p", FAST, "ls")
     assert not fast.disks.remove(fast.pool, handle)
@@ -288,7 +288,7 @@ async def test_one_that_is_not_wanted_any_more_becomes_no_volume(
 
     assert not await fast.disks.make(fast.pool, Recipe(handle, MIB), lambda: False)
 
-    assert not fast.pool.has_volume(handle)
+    assert not fast.pool.has_any_of(handle)
     assert not {name for name in images(ceph_cluster) if handle in name}
 
 

@@ -17,6 +17,7 @@ from quantix_lab.ceph_guests import add_fast, add_volume_in_ceph, install, place
 from quantix_lab.ceph_pools import FAST
 from quantix_lab.libvirt_host import LibvirtHost
 from quantix_lab.libvirt_world import libvirt_world
+from quantix_lab.mortality import DeathAfter
 from quantix_lab.snapshots_part import SnapshotsPart
 from quantix_lab.vm_world import HOST, VmHandle, VmWorld
 from quantix_lab.waiting import eventually_async
@@ -142,3 +143,21 @@ async def test_memory_of_a_vm_in_ceph_is_kept_there(bench: Bench) -> None:
     assert (await bench.part.look(key))["data"] == "Absent"
     assert f"memory.{uid}" not in bench.images()
     assert not path.exists()
+
+
+async def test_memory_that_is_in_ceph_makes_a_snapshot_though_hostd_is_killed_then(bench: Bench) -> None:
+    mortality = DeathAfter("keep_memory")
+    bench.part = SnapshotsPart(bench.world, mortality)
+    key = bench.part.add("first", bench.vm, memory=True)
+
+    async def dead() -> bool:
+        await bench.part.look_until_dead(key, mortality)
+        return mortality.struck
+
+    await eventually_async("its death", dead, timeout_s=60)
+    bench.part = await bench.part.killed()
+    await bench.part.controller.tidy()
+    await bench.part.controller.resume_left()
+    await bench.part.until(key, "Ready")
+    assert f"memory.{bench.part.uid(key)}" in bench.images()
+    assert list(bench.world.layout.data.glob("snapshots/*.memory")) == []

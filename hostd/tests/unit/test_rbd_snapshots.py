@@ -1,17 +1,12 @@
-"""Snapshots of volumes in Ceph whose volume left the pool, and maybe came back, on RBD images in memory."""
+"""Snapshots of volumes in Ceph, also of such as left the pool, and maybe came back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
-from quantix_hostd.clients import pool_rbd, rbd_calls, rbd_snapshots
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.rbd_snapshots import (
     has_snapshot,
@@ -20,109 +15,17 @@ from quantix_hostd.clients.rbd_snapshots import (
     snapshot_image,
     take_snapshot,
 )
-
-_IDS = count(0x1A)
-
-
-class ImageNotFoundError(Exception):
-    """As librbd raises it for an image or a snapshot."""
-
-
-class ImageBusyError(Exception):
-    """As librbd raises it."""
-
-
-class Stored:
-    """What RBD has of an image."""
-
-    def __init__(self) -> None:
-        self.id, self.snapshots = f"{next(_IDS):x}", set[str]()
-
-
-class Image:
-    """An image that is open."""
-
-    def __init__(
-        self, images: dict[str, Stored], name: str, snapshot: str = "", read_only: bool = False
-    ) -> None:
-        if name not in images or (snapshot and snapshot not in images[name].snapshots):
-            raise ImageNotFoundError(name)
-        self._stored = images[name]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close it."""
-
-    def id(self) -> str:
-        return self._stored.id
-
-    def size(self) -> int:
-        return 1 << 20
-
-    def watchers_list(self) -> list[Any]:
-        return []
-
-    def list_snaps(self) -> list[dict[str, Any]]:
-        return [{"name": name, "namespace": 0} for name in sorted(self._stored.snapshots)]
-
-    def create_snap(self, name: str) -> None:
-        self._stored.snapshots.add(name)
-
-    def remove_snap(self, name: str) -> None:
-        if name not in self._stored.snapshots:
-            raise ImageNotFoundError(name)
-        self._stored.snapshots.remove(name)
-
-
-class Rbd:
-    """The functions of a pool; images are by their names."""
-
-    def list(self, images: dict[str, Stored]) -> list[str]:
-        return sorted(images)
-
-    def rename(self, images: dict[str, Stored], name: str, new: str) -> None:
-        assert new not in images
-        images[new] = images.pop(name)
-
-    def remove(self, images: dict[str, Stored], name: str) -> None:
-        del images[name]
-
-
-class Images(dict[str, Stored]):
-    """The pool."""
-
-    def remove_object(self, name: str) -> None:
-        """There is one."""
-
-
-class Ceph:
-    """Always answers."""
-
-    def __init__(self) -> None:
-        self.images = Images()
-
-    @contextmanager
-    def opened(self, _: object) -> Iterator[Images]:
-        yield self.images
+from quantix_lab.images_in_memory import Images, Stored, pool_in_memory
 
 
 @pytest.fixture
 def pool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> PoolRbd:
-    library = SimpleNamespace(
-        RBD=Rbd, Image=Image, ImageNotFound=ImageNotFoundError, ImageBusy=ImageBusyError
-    )
-    for module in (pool_rbd, rbd_calls, rbd_snapshots):
-        monkeypatch.setattr(module, "rbd", lambda: library)
-    ceph: Any = Ceph()
-    staging: Any = tmp_path
-    return PoolRbd("fast", "h1", ceph, staging)
+    return pool_in_memory(monkeypatch, tmp_path)[0]
 
 
-def images(pool: PoolRbd) -> dict[str, Stored]:
+def images(pool: PoolRbd) -> Images:
     ceph: Any = pool.ceph
-    found: dict[str, Stored] = ceph.images
+    found: Images = ceph.images
     return found
 
 
@@ -159,3 +62,18 @@ def test_images_of_a_volume_with_a_longer_handle_are_none_of_this_one(pool: Pool
     take_snapshot(pool, "v10", "s1")
     assert pool.remove_volume("v10")
     assert snapshot_image(pool, "v1", "s1") is None
+
+
+def test_at_the_moment_of_a_snapshot_nothing_is_looked_at_but_its_own_volume(pool: PoolRbd) -> None:
+    """Its guest stands still: images that others left are as many and as large as they are."""
+    left_with(pool, "s1")
+    remove_snapshot(pool, "v1", "s1")
+    images(pool)["v2"] = Stored()
+    images(pool)["gone.v3.1f"] = Stored()
+    images(pool).calls.clear()
+    for _ in ("the first", "one more, after an earlier try"):
+        take_snapshot(pool, "v2", "s2")
+        assert has_snapshot(pool, "v2", "s2")
+    assert {call.partition("@")[0] for call in images(pool).calls if call.startswith("open")} == {"open v2"}
+    assert "list" not in images(pool).calls
+    assert "gone.v3.1f" in images(pool)

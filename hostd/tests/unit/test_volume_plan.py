@@ -13,7 +13,7 @@ from quantix_api.errors import InvariantError, TransientError, WaitingError
 from quantix_hostd.claims import Claim, Holder, VolumePlace
 from quantix_hostd.transfer.seen import TransferSeen
 from quantix_hostd.volume.actions import BringImage, Copy, FreeClaim, Grow, Make, Remove, StopCopy
-from quantix_hostd.volume.move_plan import CopyTo, SetClaim
+from quantix_hostd.volume.move_plan import CopyTo, RemoveOther, SetClaim
 from quantix_hostd.volume.observed import OtherPlace, VolumeObserved
 from quantix_hostd.volume.plan import plan_volume
 from quantix_hostd.volume.recipe import Base, Recipe
@@ -171,7 +171,7 @@ def test_a_volume_that_leaves_for_a_pool_that_is_away_does_not_grow_meanwhile() 
 def test_only_what_was_held_for_a_move_makes_a_copy_the_volume() -> None:
     held = Claim(3, Holder("h1", 0), "u", "c1")
     partial = Claim(3, None, "", "c1", partial=True)
-    copy = OtherPlace("fast", VolumePlace(Path("/fast"), "u"), partial, there=True)
+    copy = OtherPlace("fast", VolumePlace(Path("/fast"), "u"), partial, there=True, has_disk=True)
     wish = {"pool": "fast"}, {"movingTo": "fast"}
     (freed,) = plan_volume(seen(*wish, **there(claim=held, other=copy))).actions
     assert isinstance(freed, SetClaim)
@@ -180,6 +180,17 @@ def test_only_what_was_held_for_a_move_makes_a_copy_the_volume() -> None:
     handed, _ = plan_volume(seen(*wish, **there(claim=leaving, other=copy))).actions
     assert isinstance(handed, SetClaim)
     assert handed.wanted.moved
+    # the claim came to be and the disk did not, or not as its maker heard
+    ended = TransferSeen[None](error=_FULL_POOL, retry_in_s=7.0)
+    for found in ({"other": replace(copy, has_disk=False)}, {"other": copy, "copy": ended}):
+        (freed,) = plan_volume(seen(*wish, **there(claim=leaving, **found))).actions
+        assert isinstance(freed, SetClaim)
+        assert (freed.wanted.holder, freed.wanted.moved) == (None, False)
+    waits = plan_volume(seen(*wish, **there(claim=freed.wanted, other=copy, copy=ended))).error
+    assert waits is not None
+    assert waits.reason == "PoolFull"
+    again = plan_volume(seen(*wish, **there(claim=freed.wanted, other=copy))).actions
+    assert again == (RemoveOther("fast"),)
 
 
 def test_an_encrypted_volume_moves_once_its_passphrase_is_there_and_takes_no_claim_before() -> None:

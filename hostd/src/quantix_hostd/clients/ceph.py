@@ -70,11 +70,21 @@ class CephAccess:
         return ",".join(self.monitors)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Client:
+    """A connection. `users`: the calls under way in it. `shut_out`: the cluster takes nothing from it any
+    more, so that the last of them closes it.
+    """
+
     access: CephAccess
     cluster: Any
     ioctx: Any
+    users: int = 0
+    shut_out: bool = False
+
+    def close(self) -> None:
+        self.ioctx.close()
+        self.cluster.shutdown()
 
 
 class CephClients:
@@ -110,22 +120,14 @@ class CephClients:
         """The pool, for calls of librados and librbd. Raises TransientError (PoolUnreachable, PoolFull) for
         whatever these raise inside that the caller does not take care of.
         """
-        try:
-            yield self._client(pool).ioctx
-        except QuantixError:
-            raise
-        except Exception as error:
-            raise self._explained(pool, error) from error
+        with self._used(pool) as client:
+            yield client.ioctx
 
     @contextmanager
     def monitored(self, pool: CephPool) -> Iterator[Any]:
         """The same for questions to the cluster's monitors."""
-        try:
-            yield self._client(pool).cluster
-        except QuantixError:
-            raise
-        except Exception as error:
-            raise self._explained(pool, error) from error
+        with self._used(pool) as client:
+            yield client.cluster
 
     def check(self, pool: CephPool) -> None:
         """Raises PoolPlaceError (CredentialsRefused) where the cluster does not take user and key, else as
@@ -152,21 +154,56 @@ class CephClients:
     def close(self) -> None:
         """Close everything: nothing may be on its way any more."""
         for client in (*self._clients.values(), *self._left):
-            client.ioctx.close()
-            client.cluster.shutdown()
+            client.close()
         self._clients.clear()
         self._left.clear()
 
-    def _client(self, pool: CephPool) -> _Client:
+    @contextmanager
+    def _used(self, pool: CephPool) -> Iterator[_Client]:
+        client: _Client | None = None
+        try:
+            client = self._client(pool, users=1)
+            yield client
+        except QuantixError:
+            raise
+        except Exception as error:
+            if client is not None and _number(error) == errno.ESHUTDOWN:
+                self._give_up(pool, client)
+            raise self._explained(pool, error) from error
+        finally:
+            if client is not None:
+                self._let_go(pool, client)
+
+    def _give_up(self, pool: CephPool, client: _Client) -> None:
+        """The next call opens another: what names this client says nothing of its host. Where that is fenced,
+        by its address, no other client of it is heard either.
+        """
+        with self._lock_of(pool):
+            client.shut_out = True
+            if self._clients.get(pool) is client:
+                del self._clients[pool]
+
+    def _let_go(self, pool: CephPool, client: _Client) -> None:
+        with self._lock_of(pool):
+            client.users -= 1
+            over = client.shut_out and client.users == 0
+            if over and client in self._left:
+                self._left.remove(client)
+        if over:
+            client.close()
+
+    def _client(self, pool: CephPool, users: int = 0) -> _Client:
+        """The connection of a pool, with so many `users` more."""
         with self._lock_of(pool):
             access, client = self.known_access(pool), self._clients.get(pool)
-            if client is not None and client.access == access:
-                return client
-            if client is not None:
+            if client is not None and client.access != access:
                 # calls of other threads may be on their way in it: it stays open
                 self._left.append(self._clients.pop(pool))
-            self._clients[pool] = _open(access)
-            return self._clients[pool]
+                client = None
+            if client is None:
+                client = self._clients[pool] = _open(access)
+            client.users += users
+            return client
 
     def _lock_of(self, pool: CephPool) -> threading.Lock:
         with self._lock:

@@ -1,7 +1,7 @@
 """Copies a file as it is: shared blocks where the file system can, else its data with its holes.
 
-Used by the room of snapshots for disk files that nobody writes to. What they hold stays encrypted if it is,
-since nothing of it is read. Everything here blocks.
+Used by the room of snapshots and the makers of disks, for disk files that nobody writes to. What they hold
+stays encrypted if it is, since nothing of it is read. Everything here blocks.
 """
 
 from __future__ import annotations
@@ -26,14 +26,17 @@ def copy_file(root: Path, names: tuple[str, ...], target: Path, goes_on: Callabl
     """
     with opened_file(root, *names) as original, target.open("xb") as copy:
         source, made = original.fileno(), copy.fileno()
-        if _reflinked(source, made):
+        if shares_blocks(source, made):
             return True
         size = os.fstat(source).st_size
         os.truncate(made, size)
         return all(_copied(source, made, begin, end, goes_on) for begin, end in _extents(source, size))
 
 
-def _reflinked(source: int, made: int) -> bool:
+def shares_blocks(source: int, made: int) -> bool:
+    """Let the empty file `made` hold what `source` does, by the same blocks; both are descriptors. False
+    where the file system cannot.
+    """
     try:
         fcntl.ioctl(made, _FICLONE, source)
     except OSError:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import libvirt
 import structlog
 
+from quantix_hostd.clients.libvirt_stillness import standing_still
 from quantix_hostd.facts.copies import CopyProgress
 
 log = structlog.get_logger(__name__)
@@ -30,7 +30,6 @@ _BEGIN = (
 _PIVOT = libvirt.VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT
 # a second together; libvirt tells an end of 1 until QEMU knows one (qemuDomainGetBlockJobInfo)
 _LOOKS, _LOOK_S, _NO_END_YET = 200, 0.005, 1
-_STOPPED_BY_US = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER]
 
 
 class DiskCopies(ABC):
@@ -63,7 +62,7 @@ class DiskCopies(ABC):
 
 
 def _begin(domain: Any, target: str, xml: str, limit: dict[str, int]) -> None:
-    with _standing_still(domain):
+    with standing_still(domain):
         domain.blockCopy(target, xml, limit, _BEGIN)
         for _ in range(_LOOKS):
             job = domain.blockJobInfo(target, 0)
@@ -75,21 +74,5 @@ def _begin(domain: Any, target: str, xml: str, limit: dict[str, int]) -> None:
 
 def _drop(domain: Any, target: str) -> None:
     if domain.blockJobInfo(target, 0):
-        with _standing_still(domain):
+        with standing_still(domain):
             domain.blockJobAbort(target, 0)
-
-
-@contextmanager
-def _standing_still(domain: Any) -> Iterator[None]:
-    """The guest writes nothing meanwhile. One that is left so, as hostd ends, is resumed at its next look.
-    What stopped by itself at that moment (an I/O error, its watchdog) is left to whoever looks after it.
-    """
-    runs = domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
-    if runs:
-        domain.suspend()
-    try:
-        yield
-    finally:
-        # suspending what is paused already changes nothing, nor why it is
-        if runs and domain.state() == _STOPPED_BY_US:
-            domain.resume()

@@ -19,6 +19,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 from xml.etree import ElementTree
 
@@ -30,6 +31,7 @@ from quantix_api.message_table_phrases import UNQUIESCED
 from quantix_api.messages import as_error
 from quantix_hostd.clients.libvirt_calls import close_quietly, lookup, translated
 from quantix_hostd.clients.libvirt_memory import restore_paused
+from quantix_hostd.clients.libvirt_stillness import standing_still
 from quantix_hostd.domainxml.element import element, serialize
 from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.facts.moment import CopiedDisk, CopyStep, DisksCopy, Moment, MomentTaken
@@ -42,7 +44,6 @@ _FREEZE_S, _LATE_S = 10, 5.0
 _FAR_FROM_ITS_END_BYTES = 32 << 20
 # ten seconds together
 _LOOKS, _LOOK_S, _REST_S = 2000, 0.005, 0.2
-_STOPPED_BY_US = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER]
 _RUNNING_JOBS = (libvirt.VIR_DOMAIN_JOB_BOUNDED, libvirt.VIR_DOMAIN_JOB_UNBOUNDED)
 _BACKUP = libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP
 _OURS = (_BACKUP, libvirt.VIR_DOMAIN_JOB_OPERATION_SNAPSHOT)
@@ -124,17 +125,12 @@ def _take_of(domain: Any, moment: Moment, keep: Callable[[], None]) -> MomentTak
         raise libvirt.libvirtError("the domain does not run")
     quiesced = _freeze(domain) if moment.quiesce != "Never" else "NotAsked"
     thawed = quiesced in ("NotAsked", "NoAgent")
-    runs = domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
     try:
         if moment.quiesce == "Required" and quiesced != "Frozen":
             raise as_error(PermanentError, "QuiesceRequired", why=UNQUIESCED[quiesced])
-        if runs and moment.still:
-            domain.suspend()
-        _keep(domain, moment, keep)
+        with standing_still(domain) if moment.still else nullcontext():
+            _keep(domain, moment, keep)
     finally:
-        # suspending what is paused already changes nothing, nor why it is
-        if runs and moment.still and domain.state() == _STOPPED_BY_US:
-            domain.resume()
         thawed = thawed or _thawed(domain)
     return MomentTaken(quiesced, frozen=not thawed)
 

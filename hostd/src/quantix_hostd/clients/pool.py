@@ -1,6 +1,6 @@
 """A pool of this host, of either kind.
 
-What both have: `name`, `host`, `key` (by which this host knows it), `place`, `has_volume`, `has_image`,
+What both have: `name`, `host`, `key` (by which this host knows it), `place`, `has_any_of`, `has_image`,
 `space`, and `received`, the directory in which files from outside are received for it.
 """
 

@@ -117,8 +117,8 @@ class PoolDir:
         """Whether the image is there whole."""
         return self.image(uid).exists()
 
-    def has_volume(self, handle: str) -> bool:
-        """Whether there is a volume."""
+    def has_any_of(self, handle: str) -> bool:
+        """Whether anything of a volume is there."""
         return self.volume(handle).exists()
 
     def volume(self, handle: str) -> Path:

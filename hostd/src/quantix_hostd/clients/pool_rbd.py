@@ -46,6 +46,7 @@ from quantix_hostd.clients.rbd_calls import (
     size_of,
     written_bytes,
 )
+from quantix_hostd.clients.rbd_watchers import shut_out_left
 from quantix_hostd.facts.disk_file import DiskFile
 
 BASE = "base"
@@ -53,8 +54,6 @@ _IMAGE, _DRAFT, _GONE, _MEMORY = "image.", "new.", "gone.", "memory."
 _MARK, _MARK_KEY = "quantix.pool", "pool"
 _RECEIVED = "quantix.received."
 _DETAIL = {"detail": "detail"}
-# ten years: an entry that ends lets a write in that waits behind it
-_FOR_GOOD_S = 315_360_000.0
 # what is missing of these makes the pool less safe than it should be (docs.ceph.com, "Health checks")
 _UNSAFE = ("OSD_DOWN", "MON_DOWN", "PG_AVAILABILITY", "PG_DEGRADED", "PG_DAMAGED", "OSD_SCRUB_ERRORS")
 
@@ -83,8 +82,10 @@ class PoolRbd:
         """The volume, as claims name it."""
         return VolumePlace(self.key, checked_handle(handle))
 
-    def has_volume(self, handle: str) -> bool:
-        """Whether there is a volume, or what one has left that was removed in part."""
+    def has_any_of(self, handle: str) -> bool:
+        """Whether anything of a volume is there. Its claim comes before its disk and goes after it, so that
+        who is killed in between leaves the claim alone; `disk` tells of the disk.
+        """
         with self.ceph.opened(self.key) as ioctx:
             return size_of(ioctx, handle) is not None or has_object(ioctx, claim_object(handle))
 
@@ -121,34 +122,16 @@ class PoolRbd:
             there = size_of(ioctx, handle) is not None
             if there:
                 left_as = self._left_as(ioctx, handle)
-                remove_image(ioctx, self.draft(handle))
+                self.remove_draft(handle)
                 self._set_aside(ioctx, handle, left_as)
-            remove_image(ioctx, self.draft(handle))
+            self.remove_draft(handle)
             for name in (state_object(handle), claim_object(handle)):
                 there |= remove_object(ioctx, name)
         return there
 
     def shut_out_left(self, handle: str) -> int:
-        """Let no write arrive any more of whoever has the volume open still: QEMUs of this host that ended
-        without a word. How many that were. The caller holds the claim, and knows that none of them lives.
-
-        An entry names one client of one process (docs.ceph.com, "Blocklist"), and is never taken back.
-        """
-        with self.ceph.opened(self.key) as ioctx:
-            try:
-                with rbd().Image(ioctx, handle, read_only=True) as image:
-                    watchers = list(image.watchers_list())
-            except rbd().ImageNotFound:
-                return 0
-        with self.ceph.monitored(self.key) as cluster:
-            own = cluster.get_instance_id()
-            left = [found["addr"] for found in watchers if found["id"] != own]
-            for address in left:
-                entry = {"blocklistop": "add", "addr": address, "expire": _FOR_GOOD_S}
-                asked(cluster, "osd blocklist", **entry)
-            if left:
-                cluster.wait_for_latest_osdmap()
-        return len(left)
+        """Shut out QEMUs of this host that ended without a word (`rbd_watchers`); how many those were."""
+        return shut_out_left(self.ceph, self.key, handle)
 
     def draft(self, handle: str) -> str:
         """The RBD image in which this host makes a volume or an image."""
@@ -165,9 +148,8 @@ class PoolRbd:
         return f"{_MEMORY}{checked_handle(uid)}"
 
     def remove_draft(self, handle: str) -> bool:
-        """False when there is none."""
-        with self.ceph.opened(self.key) as ioctx:
-            return remove_image(ioctx, self.draft(handle))
+        """False when there is none. What has it open is of this host, and was killed: it is shut out."""
+        return self._remove_own(self.draft(handle))
 
     def publish(self, handle: str) -> None:
         """Make the draft the volume. Raises TransientError (VolumeInUse) when there is one."""
@@ -233,7 +215,13 @@ class PoolRbd:
         """Remove what an earlier run of this host left half-made or half-removed; how many that were."""
         with self.ceph.opened(self.key) as ioctx:
             drafts = [name for name in rbd().RBD().list(ioctx) if name.startswith(f"{_DRAFT}{self.host}.")]
-            return sum(remove_image(ioctx, name) for name in drafts)
+        return sum(map(self._remove_own, drafts))
+
+    def _remove_own(self, name: str) -> bool:
+        # first: RBD would ask a client that was killed for its lock, for half a minute
+        shut_out_left(self.ceph, self.key, name)
+        with self.ceph.opened(self.key) as ioctx:
+            return remove_image(ioctx, name)
 
     def space(self) -> Space:
         """All zero while no manager of the cluster tells it."""

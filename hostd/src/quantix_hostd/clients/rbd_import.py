@@ -21,6 +21,7 @@ from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.qemu_img import Disk, QemuImg
 from quantix_hostd.clients.qemu_rbd import DiskFileEnd, RbdImage, convert
 from quantix_hostd.copy_bounds import copy_bounds
+from quantix_hostd.thread_calls import to_the_end
 
 # layering, exclusive-lock, object-map, fast-diff, deep-flatten
 FEATURES = 61
@@ -42,12 +43,13 @@ class RbdImport:
         Raises QuantixError and OSError.
         """
         size_bytes = -(-size_bytes // _SECTOR_BYTES) * _SECTOR_BYTES
-        await asyncio.to_thread(create_blank, pool, name, size_bytes)
+        await to_the_end(lambda _: create_blank(pool, name, size_bytes))
         if source.driver == "raw" and source.backing is None:
             await self._send(pool, name, DiskFileEnd(source.path, "raw"), size_bytes)
             return
         stored_bytes = await asyncio.to_thread(_length, source)
-        plain = pool.staging.path / f"{name}.plain"
+        # a draft of this host (`PoolDir.sweep_drafts`)
+        plain = pool.staging.volumes / f".{name}.new"
         bounds = copy_bounds(stored_bytes, size_bytes)
         try:
             await asyncio.to_thread(remove_tree, plain)

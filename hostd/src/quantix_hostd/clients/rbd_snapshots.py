@@ -9,6 +9,7 @@ snapshots and the makers of disks. Everything here blocks, and raises TransientE
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -31,9 +32,12 @@ def snapshot_name(uid: str) -> str:
 
 
 def take_snapshot(pool: PoolRbd, handle: str, uid: str) -> None:
-    """Of the volume as it is now. One that is there is of an earlier try, and goes."""
-    remove_snapshot(pool, handle, uid)
+    """Of the volume as it is now. One that is there is of an earlier try, and goes. Nothing else is looked
+    at: its guest may stand still meanwhile.
+    """
     with pool.editing(handle) as image:
+        with suppress(rbd().ImageNotFound):
+            image.remove_snap(snapshot_name(uid))
         image.create_snap(snapshot_name(uid))
 
 

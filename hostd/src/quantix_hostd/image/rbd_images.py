@@ -10,6 +10,7 @@ from quantix_hostd.clients.pool_dir import remove_tree
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.qemu_img import Disk
 from quantix_hostd.clients.rbd_import import RbdImport
+from quantix_hostd.thread_calls import to_the_end
 from quantix_hostd.transfer.received import Received
 
 
@@ -36,7 +37,7 @@ class RbdImages:
                 "size": str(facts.virtual_size_bytes),
                 "checksum": received.checksum,
             }
-            await asyncio.to_thread(pool.publish_image, uid, told, self._cluster_uid())
+            await to_the_end(lambda _: pool.publish_image(uid, told, self._cluster_uid()))
         finally:
             await asyncio.to_thread(pool.remove_draft, uid)
         await asyncio.to_thread(remove_tree, file)

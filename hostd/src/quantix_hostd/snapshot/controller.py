@@ -50,6 +50,22 @@ class SnapshotController:
         """What QEMU copies it goes on to copy."""
         await self._taking.stop()
 
+    async def tidy(self) -> None:
+        """At hostd's start, before any guest goes on with its memory: what an earlier one left of memory goes
+        but for what a snapshot needs that is gone on with.
+        """
+
+        def sweep() -> int:
+            under_way = {kept.uid for kept in self._tools.kept.all() if kept.under_way}
+            return self._tools.storage.sweep_memory(under_way)
+
+        try:
+            if swept := await asyncio.to_thread(sweep):
+                log.info("memory of guests removed that was left", count=swept)
+        except OSError as error:
+            # it is found at the next start
+            log.warning("memory of guests that was left stays", error=str(error))
+
     async def resume_left(self) -> None:
         """At hostd's start: of those that an earlier one took, and that are no more in the API, nothing is
         left, and no guest stands still for them. All others are looked at. None waits for another.

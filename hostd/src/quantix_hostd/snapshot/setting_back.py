@@ -25,9 +25,9 @@ from quantix_hostd.claims import Claim, VolumePlace, begin_restore, end_restore,
 from quantix_hostd.clients.pool import Pool
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.firmware_state import parse_state, render_state
-from quantix_hostd.snapshot.copying import to_the_end
 from quantix_hostd.snapshot.tools import SnapshotTools
 from quantix_hostd.snapshot_place import SnapshotPlace, place_of_disk
+from quantix_hostd.thread_calls import to_the_end
 from quantix_hostd.transfer.transfers import Transfer
 
 _AGAIN_S, _NO_ROOM_S = 2.0, 60.0

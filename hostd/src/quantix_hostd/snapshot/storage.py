@@ -8,7 +8,7 @@ whoever changes volumes holds their claims.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +104,20 @@ class SnapshotStorage:
         await asyncio.to_thread(create_blank, pool, name, size_bytes)
         end = RbdImage(pool.known_access(), name)
         await convert(DiskFileEnd(path, "raw"), end, copy_bounds(size_bytes, size_bytes).wall_s)
-        await asyncio.to_thread(remove_tree, path)
+
+    def forget_memory(self, pool: Pool, uid: str) -> None:
+        """What other hosts have, too, goes from this one: once it is written down that it is kept, or it
+        would be missed by who keeps it again.
+        """
+        if not isinstance(pool, PoolDir):
+            remove_tree(self.memory_file(pool, uid))
+
+    def sweep_memory(self, under_way: Collection[str]) -> int:
+        """Remove the files of memory that hostds left that were killed, but those of snapshots (UIDs) that
+        are `under_way`; how many that were. Before any memory is fetched.
+        """
+        found = (self.layout.data / "snapshots").glob(f"*.{files.MEMORY}")
+        return sum(remove_tree(path) for path in found if path.stem not in under_way)
 
     async def fetch_memory(self, pool: Pool, uid: str) -> Path:
         """A file of this host with the memory. Raises TransientError (DataMissing)."""
@@ -126,12 +139,10 @@ class SnapshotStorage:
     @asynccontextmanager
     async def memory(self, pool: Pool, uid: str) -> AsyncIterator[Path]:
         """The same, for so long as it is read."""
-        path = await self.fetch_memory(pool, uid)
         try:
-            yield path
+            yield await self.fetch_memory(pool, uid)
         finally:
-            if not isinstance(pool, PoolDir):
-                await asyncio.to_thread(remove_tree, path)
+            await asyncio.to_thread(self.forget_memory, pool, uid)
 
     def written_bytes(self, pool: Pool, uid: str, disk: str) -> int:
         """What the set of a disk that is being made takes of its pool; in Ceph it takes nothing."""

@@ -36,11 +36,11 @@ from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.facts.moment import CopiedDisk, CopyStep, DisksCopy, Moment, MomentTaken
 from quantix_hostd.snapshot.beginning import AGAIN_S, WHAT, Beginning, Begun
-from quantix_hostd.snapshot.copying import to_the_end
 from quantix_hostd.snapshot.kept import Kept, KeptDisk
 from quantix_hostd.snapshot.observed import WorkSeen
 from quantix_hostd.snapshot.tools import SnapshotTools
 from quantix_hostd.snapshot.undoing import try_thaw
+from quantix_hostd.thread_calls import to_the_end
 from quantix_hostd.transfer.room import Share
 from quantix_hostd.transfer.transfers import Transfer, Transfers
 from quantix_hostd.virtualmachine.apply_passphrases import unlocked
@@ -277,4 +277,5 @@ class Taking:
             await asyncio.to_thread(storage.publish, pools[disk.pool], kept.uid, disk.name)
         await asyncio.to_thread(storage.publish, pools[kept.home], kept.uid)
         await asyncio.to_thread(self._tools.kept.save, replace(kept, step="taken"))
+        await asyncio.to_thread(storage.forget_memory, pools[kept.home], kept.uid)
         log.info("snapshot taken", uid=kept.uid, vm=kept.vm_uid, disks=len(kept.disks))

@@ -159,8 +159,8 @@ async def _look(
 
 
 def _target(store: ClaimStore, pool: Pool, target: VolumePlace) -> tuple[bool, Claim | None]:
-    """Whether the copy is there, and its claim."""
-    there = pool.has_volume(target.handle)
+    """Whether anything of the copy is there, and its claim."""
+    there = pool.has_any_of(target.handle)
     return there, store.read(target) if there else None
 
 

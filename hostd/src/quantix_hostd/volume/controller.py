@@ -134,7 +134,7 @@ class VolumeController:
         handle = volume.status.handle or volume.metadata.uid
         place = pool.place(handle)
         disk = None if volume.deleting else await asyncio.to_thread(self._tools.maker.read, place)
-        there = await asyncio.to_thread(pool.has_volume, handle)
+        there = await asyncio.to_thread(pool.has_any_of, handle)
         claim, problem = await asyncio.to_thread(self._claim, place) if there else (None, None)
         seen = VolumeObserved(
             volume=volume,

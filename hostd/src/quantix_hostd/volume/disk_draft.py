@@ -4,12 +4,12 @@ its callers. Everything here blocks.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from pathlib import Path
 
 from quantix_api.errors import TransientError
 from quantix_api.messages import as_error
+from quantix_hostd.clients.copied_files import shares_blocks
 from quantix_hostd.clients.files import sync_directory
 from quantix_hostd.clients.no_follow import opened_file
 from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
@@ -17,8 +17,6 @@ from quantix_hostd.clients.qemu_img import Disk
 
 _DIRECTORY_MODE = 0o710
 _FILE_MODE = 0o660
-# linux/fs.h: FICLONE, _IOW(0x94, 9, int)
-_FICLONE = 0x40049409
 
 
 def remove_volume(pool: PoolDir, handle: str) -> bool:
@@ -70,12 +68,7 @@ def reflinked(source: Disk, target: Path) -> bool:
     """Share the blocks of a file, where the file system can."""
     names = source.path.relative_to(source.root).parts
     with opened_file(source.root, *names) as original, target.open("xb") as copy:
-        try:
-            fcntl.ioctl(copy.fileno(), _FICLONE, original.fileno())
-        except OSError:
-            shared = False
-        else:
-            shared = True
+        shared = shares_blocks(original.fileno(), copy.fileno())
     if not shared:
         target.unlink()
     return shared

@@ -7,6 +7,7 @@ back after a restart of hostd with the first look at each VM.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -77,9 +78,13 @@ class LiveMoves:
         await self.maker.make_blank_copy(await self.pool(pool), handle, size_bytes, claim, passphrase)
 
     async def remove_copy(self, pool: str, handle: str) -> None:
-        """Remove one that nobody may have. Raises as `VolumeStorage.remove`."""
+        """Remove one that nobody may have. Raises as `VolumeStorage.remove`, and TransientError where the
+        pool does not answer.
+        """
         where = await self.pool(pool)
-        await self.pools.ask(where, partial(self.maker.remove, where, handle))
+        if await self.pools.ask(where, partial(where.has_any_of, handle)):
+            # takes as long as its data is large: a pool that is slow at it is not silent
+            await asyncio.to_thread(self.maker.remove, where, handle)
 
     def others(self, uid: str, namespace: str) -> OtherCopies:
         """Which copies are made for running guests beside that of the volume with this UID, and which of

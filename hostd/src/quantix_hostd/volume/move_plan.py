@@ -138,7 +138,8 @@ def _move(seen: VolumeObserved, claim: Claim, wanted: str, other: OtherPlace) ->
     copy, holder = seen.copy, claim.holder
     if copy is not None and copy.running:
         raise as_wait("Moving", MOVING_S, volume=seen.volume.metadata.name, pool=wanted)
-    copied = other.there and claim.moving_to == other.pool
+    # a copier that ended between the claim and the disk has left the claim alone
+    copied = other.has_disk and claim.moving_to == other.pool and (copy is None or copy.error is None)
     if holder is not None and copied and other.claim is not None and other.place is not None:
         # what is released of the old one counts for the new one, too
         spent = release(claim, seen.host, holder.epoch)

@@ -10,7 +10,7 @@ from typing import assert_never
 import structlog
 
 from quantix_api import Volume
-from quantix_api.errors import QuantixError
+from quantix_api.errors import InvariantError, QuantixError
 from quantix_hostd.claims import Claim, ClaimStore, VolumeMissingError, VolumePlace
 from quantix_hostd.clients.pool import Pool
 from quantix_hostd.pools import HostPools
@@ -42,7 +42,7 @@ class VolumeMoves:
         claim = await self._claim(pool.place(handle))
         if claim is not None and claim.moved:
             return await self.pools.pool(claim.moving_to)
-        if not wanted or await asyncio.to_thread(pool.has_volume, handle):
+        if not wanted or await asyncio.to_thread(pool.has_any_of, handle):
             return pool
         # an API that was restored may name the pool that it has left; here it is asked for where it is
         other = await self.pools.pool(wanted)
@@ -61,10 +61,11 @@ class VolumeMoves:
         except QuantixError as problem:
             return OtherPlace(name, problem=problem)
         place = other.place(volume.status.handle or volume.metadata.uid)
-        there = await asyncio.to_thread(other.has_volume, place.handle)
+        there = await asyncio.to_thread(other.has_any_of, place.handle)
         found = await self._claim(place) if there else None
         gone = found is not None and await self.is_gone(found)
-        return OtherPlace(name, place, found, there, holder_gone=gone)
+        has_disk = found is not None and found.partial and await asyncio.to_thread(self._has_disk, place)
+        return OtherPlace(name, place, found, there, has_disk, holder_gone=gone)
 
     async def apply(
         self, pool: Pool, seen: VolumeObserved, action: do.MoveAction, is_wanted: Callable[[], bool]
@@ -95,6 +96,14 @@ class VolumeMoves:
             seen.volume, MoveWork(work, seen.place, action.claim, seen.passphrase), is_wanted
         )
         log.info("volume is being moved", volume=seen.volume.key, pool=pool.name, to=action.pool)
+
+    def _has_disk(self, copy: VolumePlace) -> bool:
+        """One that is damaged is none: the copy is made anew. Raises TransientError."""
+        try:
+            return self.storage.read(copy) is not None
+        except InvariantError as damage:
+            log.warning("copy is damaged", place=copy.shown, error=damage.message)
+            return False
 
     async def _claim(self, place: VolumePlace) -> Claim | None:
         """None also where it cannot be read: the volume is looked at where it is said to be."""

@@ -17,13 +17,15 @@ from quantix_hostd.volume.recipe import Base, Origin
 class OtherPlace:
     """What lies of the volume in another pool: a copy that is being made, or what it was copied from.
 
-    `problem`: that pool cannot be looked at; then nothing is known of it.
+    `there`: anything of it, be it a claim alone. `has_disk`: the disk of a copy that is not the volume yet;
+    not asked of anything else. `problem`: that pool cannot be looked at; then nothing is known of it.
     """
 
     pool: str
     place: VolumePlace | None = None
     claim: Claim | None = None
     there: bool = False
+    has_disk: bool = False
     holder_gone: bool = False
     problem: QuantixError | None = None
 

@@ -7,7 +7,9 @@ its claim is made, and it becomes the volume by one rename.
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
@@ -25,6 +27,7 @@ from quantix_hostd.clients.state_store import StateObjects, copy_state
 from quantix_hostd.copy_bounds import copy_bounds
 from quantix_hostd.facts.disk_file import DiskFile
 from quantix_hostd.snapshot_place import SnapshotPlace
+from quantix_hostd.thread_calls import to_the_end
 from quantix_hostd.volume.disk_header import read_volume
 from quantix_hostd.volume.recipe import Origin, Recipe
 
@@ -74,7 +77,7 @@ class RbdDiskMaker:
 
         async def fill(draft: str) -> None:
             await self._fill(pool, draft, recipe)
-            await asyncio.to_thread(_resize, pool, draft, recipe.final_size_bytes)
+            await to_the_end(lambda _: _resize(pool, draft, recipe.final_size_bytes))
 
         return await self._publish(pool, recipe.handle, new_claim(self._cluster_uid), fill, is_wanted)
 
@@ -84,7 +87,7 @@ class RbdDiskMaker:
         _refuse_encrypted(pool, passphrase)
 
         async def fill(draft: str) -> None:
-            await asyncio.to_thread(create_blank, pool, draft, size_bytes)
+            await to_the_end(lambda _: create_blank(pool, draft, size_bytes))
 
         await asyncio.to_thread(pool.remove_volume, handle)
         await self._publish(pool, handle, claim, fill, lambda: True)
@@ -102,7 +105,7 @@ class RbdDiskMaker:
         async def fill(draft: str) -> None:
             await self._bring(pool, draft, source)
             # before it has its claim: what is lost later is missed
-            await asyncio.to_thread(copy_state, self._states, source, pool.place(source.handle))
+            await to_the_end(lambda _: copy_state(self._states, source, pool.place(source.handle)))
 
         await asyncio.to_thread(pool.remove_volume, source.handle)
         return await self._publish(pool, source.handle, claim, fill, is_wanted)
@@ -125,17 +128,17 @@ class RbdDiskMaker:
     async def _publish(
         self, pool: PoolRbd, handle: str, claim: Claim, fill: Fill, is_wanted: Callable[[], bool]
     ) -> bool:
-        """Make a volume with this claim, whose data `fill` puts into an RBD image; False when it was not
-        wanted in the end. Raises TransientError (VolumeInUse) when there is one.
+        """Make a volume with this claim, whose data `fill` puts into an RBD image, in no thread that outlives
+        it; False when it was not wanted in the end. Raises TransientError (VolumeInUse) when there is one.
         """
         draft = pool.draft(handle)
         await asyncio.to_thread(pool.remove_draft, handle)
         try:
             await fill(draft)
-            await asyncio.to_thread(self._mark, pool, draft, handle)
+            await to_the_end(lambda _: self._mark(pool, draft, handle))
             wanted = is_wanted()
             if wanted:
-                await asyncio.to_thread(self._finish, pool, handle, claim)
+                await to_the_end(lambda _: self._finish(pool, handle, claim))
             return wanted
         finally:
             await asyncio.to_thread(pool.remove_draft, handle)
@@ -159,10 +162,10 @@ class RbdDiskMaker:
         if origin is not None:
             await self._bring_origin(pool, draft, origin, flatten=recipe.full_copy)
         elif base is None:
-            await asyncio.to_thread(create_blank, pool, draft, recipe.final_size_bytes)
+            await to_the_end(lambda _: create_blank(pool, draft, recipe.final_size_bytes))
         elif await asyncio.to_thread(pool.has_image, base.image_uid):
             image = pool.image_name(base.image_uid)
-            await asyncio.to_thread(_clone, pool, image, BASE, draft, flatten=recipe.full_copy)
+            await to_the_end(partial(_clone, pool, image, BASE, draft, recipe.full_copy))
         else:
             # a file that was sent for this volume alone
             sent = Disk(pool.staging.path, pool.staging.image(base.image_uid), base.driver)
@@ -177,20 +180,18 @@ class RbdDiskMaker:
         place = origin.place
         if isinstance(place, SnapshotPlace) and place.pool == pool.key:
             image = await asyncio.to_thread(image_at, pool, place)
-            await asyncio.to_thread(_clone, pool, image.name, image.snapshot, draft, flatten=flatten)
-        elif origin.place.pool == pool.key:
-            await asyncio.to_thread(_copy_within, pool, origin.place.handle, draft)
+            await to_the_end(partial(_clone, pool, image.name, image.snapshot, draft, flatten))
         else:
-            await self._bring(pool, draft, origin.place)
+            await self._bring(pool, draft, place)
 
     async def _bring(self, pool: PoolRbd, draft: str, source: VolumePlace) -> None:
-        """Make a copy of a disk of another pool."""
+        """Make a copy of a disk of any pool that nobody writes to meanwhile."""
         if isinstance(source.pool, CephPool):
             elsewhere = self._pool(source)
             size_bytes = await asyncio.to_thread(bytes_at, elsewhere, source)
             if size_bytes is None:
                 raise as_error(TransientError, "DataMissing", place=source.shown)
-            await asyncio.to_thread(create_blank, pool, draft, size_bytes)
+            await to_the_end(lambda _: create_blank(pool, draft, size_bytes))
             end = await asyncio.to_thread(image_at, elsewhere, source)
             target = RbdImage(pool.known_access(), draft)
             await convert(end, target, copy_bounds(size_bytes, size_bytes).wall_s)
@@ -212,25 +213,20 @@ def _refuse_encrypted(pool: PoolRbd, passphrase: str) -> None:
         raise as_error(PermanentError, "ConfigRefused", pool=pool.name, path="spec.encryption")
 
 
-def _clone(pool: PoolRbd, image: str, snapshot: str, draft: str, *, flatten: bool) -> None:
+def _clone(
+    pool: PoolRbd, image: str, snapshot: str, draft: str, flatten: bool, goes_on: Callable[[], bool]
+) -> None:
+    """One that is to stand alone takes as long as it is large; it raises where it is not to go on."""
+
+    def progress(_done: int, _of: int) -> int:
+        # what is below 0 ends it (librbd, AsyncObjectThrottle)
+        return 0 if goes_on() else -errno.ECANCELED
+
     with pool.ceph.opened(pool.key) as ioctx:
         rbd().RBD().clone(ioctx, image, snapshot, ioctx, draft, features=FEATURES)
         if flatten:
             with rbd().Image(ioctx, draft) as clone:
-                clone.flatten()
-
-
-def _copy_within(pool: PoolRbd, handle: str, draft: str) -> None:
-    """By a snapshot that goes again: of a volume that is held still meanwhile."""
-    snapshot = f"copy.{draft}"
-    with pool.editing(handle) as origin:
-        if any(found["name"] == snapshot for found in origin.list_snaps()):
-            origin.remove_snap(snapshot)
-        origin.create_snap(snapshot)
-        try:
-            _clone(pool, handle, snapshot, draft, flatten=True)
-        finally:
-            origin.remove_snap(snapshot)
+                clone.flatten(on_progress=progress)
 
 
 def _resize(pool: PoolRbd, name: str, size_bytes: int) -> None:

@@ -153,7 +153,7 @@ class VolumeUploads:
         pool = await self._pool(volume)
         uid = volume.metadata.uid
         handle = volume.status.handle or uid
-        if await asyncio.to_thread(lambda: pool.received.has_image(uid) or pool.has_volume(handle)):
+        if await asyncio.to_thread(lambda: pool.received.has_image(uid) or pool.has_any_of(handle)):
             raise _takes_none(key, "it was sent already")
         return volume, pool
 

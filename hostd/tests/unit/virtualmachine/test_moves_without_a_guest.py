@@ -11,17 +11,18 @@ import pytest
 from quantix_api.errors import TransientError
 from quantix_api.layout import Layout
 from quantix_api.resources import STORAGE_POOLS, VOLUMES
-from quantix_hostd.claims import Claim, VolumeMissingError, VolumePlace
+from quantix_hostd.claims import Claim, VolumeMissingError, VolumePlace, take
 from quantix_hostd.clients.command import run
 from quantix_hostd.clients.qemu_img import Disk, QemuImg
 from quantix_hostd.clients.used_pools import UsedPools
 from quantix_hostd.copy_bounds import CopyBounds
+from quantix_hostd.moves import copy_of, leave
 from quantix_hostd.transfer import transfers
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.held_copies import HeldCopies
 from quantix_lab.mortality import HostdKilledError, Mortality
 from quantix_lab.open_sandbox import OpenSandbox
-from quantix_lab.vm_world import CLUSTER, VmHandle, VmWorld
+from quantix_lab.vm_world import CLUSTER, HOST, VmHandle, VmWorld
 from quantix_lab.volumes_part import VolumesPart
 from quantix_lab.waiting import eventually_async
 
@@ -215,6 +216,23 @@ async def _survives(step: int, root: Path) -> bool:
     assert len(new.data.read_bytes()) == len(content)
     assert not old.data.parent.exists(), step
     return killed
+
+
+async def test_a_claim_that_a_kill_left_without_its_disk_makes_no_copy_the_volume(
+    world: VmWorld, volume: dict[str, Any]
+) -> None:
+    """In Ceph it comes first, and the disk by a name of its own."""
+    old, new = places(world)
+    content, found = old.data.read_bytes(), world.claims.read(old)
+    assert found is not None
+    held = take(found, HOST, found.floor + 1, old.handle, CLUSTER)
+    world.claims.compare_and_set(old, found, leave(held, "fast"))
+    new.data.parent.mkdir(parents=True)
+    world.claims.create(new, copy_of(held, "local", None, ""))
+    want(world, "fast", "fast")
+    await settled(VolumesPart(world), "fast")
+    assert len(new.data.read_bytes()) == len(content)
+    assert not old.data.parent.exists()
 
 
 async def test_hostd_killed_while_a_volume_moves_and_is_cloned_loses_neither(

@@ -1,0 +1,53 @@
+"""Who has an RBD image open, and how what ended without a word is shut out of it.
+
+A client that has an image open for writing watches it, and goes on to for half a minute after it was killed;
+its last writes may be under way as long. Used by `pool_rbd`. Everything here blocks, and raises as
+`CephClients.opened`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from quantix_hostd.claims import CephPool
+from quantix_hostd.clients.ceph import CephClients
+from quantix_hostd.clients.ceph_library import rbd
+from quantix_hostd.clients.rbd_calls import asked
+
+# ten years: an entry that ends lets a write in that waits behind it
+_FOR_GOOD_S = 315_360_000.0
+# 10.1.0.5:0/2718, [fd00::5]:0/2718, each maybe after v1:, v2: or any:, and several in brackets (msg_types.cc)
+_CLIENT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[0-9]+(?:\.[0-9]+){3}):[0-9]+/[0-9]+")
+
+
+def shut_out_left(ceph: CephClients, pool: CephPool, name: str) -> int:
+    """Let no write arrive any more of whoever of this host has the image open still, but this process; how
+    many that were. The caller knows that none of them is to write any more.
+
+    They are told by the address from which this process reaches the cluster. What has another is of another
+    host, which a host never shuts out. An entry names one client of one process (docs.ceph.com, "Blocklist"),
+    and is never taken back.
+    """
+    with ceph.opened(pool) as ioctx:
+        try:
+            with rbd().Image(ioctx, name, read_only=True) as image:
+                watchers = list(image.watchers_list())
+        except rbd().ImageNotFound:
+            return 0
+    if not watchers:
+        return 0
+    with ceph.monitored(pool) as cluster:
+        own, addresses = cluster.get_instance_id(), hosts_of(cluster.get_addrs())
+        left = [found["addr"] for found in watchers if found["id"] != own]
+        ours = [client for client in left if hosts_of(client) & addresses]
+        for client in ours:
+            asked(cluster, "osd blocklist", blocklistop="add", addr=client, expire=_FOR_GOOD_S)
+        if ours:
+            cluster.wait_for_latest_osdmap()
+    return len(ours)
+
+
+def hosts_of(clients: str) -> frozenset[str]:
+    """The addresses of hosts in what Ceph calls its clients by."""
+    return frozenset(str(ipaddress.ip_address(found.strip("[]"))) for found in _CLIENT.findall(clients))

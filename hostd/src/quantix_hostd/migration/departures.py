@@ -28,13 +28,13 @@ from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.facts.migration import Sending, SendingProgress
 from quantix_hostd.migration.leaving import Leaving, LeavingRecord
 from quantix_hostd.migration.outgoing import OutgoingMoves, Target
+from quantix_hostd.migration.said import is_over, newest, status_of, vm_uid_of
 from quantix_hostd.migration.target_xml import target_xml
 from quantix_hostd.virtualmachine.leaving_actions import SendGuest
 
 Manifest = dict[str, Any]
 _TOLD_EVERY_S = 2.0
 _TOLD_AGAIN_S = 5.0
-_OVER = ("Succeeded", "Failed", "Cancelled")
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Departures:
         """
         manifest = self._of(vm_uid, kept)
         if manifest is not None:
-            seen = _wish(model_of(VirtualMachineMigration, manifest), ready=self.ready())
+            seen = _wish(manifest, ready=self.ready())
         elif kept is not None and kept.step != "stays":
             seen = Leaving(kept.migration, kept.target, cancelled=True)
         else:
@@ -190,35 +190,27 @@ class Departures:
         """That of `kept` as long as the guest may go by it, else the newest that waits for this host's word:
         also one that was told to be over without it, since the VM may name it still.
         """
-        own = [item for item in self.migrations.values() if _vm_of(item) == vm_uid]
+        own = [item for item in self.migrations.values() if vm_uid_of(item) == vm_uid]
         if kept is not None and kept.step != "stays":
             return next((item for item in own if item["metadata"]["uid"] == kept.migration), None)
-        found = [item for item in own if not (_is_over(item) and _has_word(item))]
-        return max(found, key=lambda item: str(item["metadata"]["creationTimestamp"]), default=None)
-
-
-def _vm_of(manifest: Manifest) -> str | None:
-    uid: str | None = (manifest.get("status") or {}).get("virtualMachineUID")
-    return uid
-
-
-def _is_over(manifest: Manifest) -> bool:
-    return (manifest.get("status") or {}).get("phase") in _OVER
+        found = [item for item in own if not (is_over(item) and _has_word(item))]
+        return newest(found)
 
 
 def _has_word(manifest: Manifest) -> bool:
-    return "outcome" in ((manifest.get("status") or {}).get("source") or {})
+    return "outcome" in (status_of(manifest).get("source") or {})
 
 
-def _wish(migration: VirtualMachineMigration, *, ready: bool) -> Leaving:
+def _wish(manifest: Manifest, *, ready: bool) -> Leaving:
     """What the API says of it."""
+    migration = model_of(VirtualMachineMigration, manifest)
     status, target = migration.status, migration.status.target
     refused = target is not None and target.outcome == "Refused"
     runs = target is not None and target.outcome in ("Running", "Lost")
     return Leaving(
         migration=migration.metadata.uid,
         target=status.target_host or "",
-        cancelled=migration.spec.cancel or migration.deleting or status.phase in _OVER,
+        cancelled=migration.spec.cancel or migration.deleting or is_over(manifest),
         prepared=target is not None and bool(target.prepared) and ready,
         refusal=(target.message or "") if target is not None and refused else None,
         runs_there=(target.epoch or 0) if target is not None and runs else 0,

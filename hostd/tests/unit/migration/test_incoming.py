@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
+from xml.etree import ElementTree
 
 import pytest
 
@@ -12,6 +13,7 @@ from quantix_api.resources import STORAGE_POOLS
 from quantix_hostd.claims import new_claim
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.migration.kept import ComingStore
+from quantix_hostd.migration.sent_domain import why_not
 from quantix_hostd.volume.disk_header import read_volume
 from quantix_lab.arriving_guest import OURS, Arrival, arriving
 from quantix_lab.vm_world import CLUSTER
@@ -132,6 +134,26 @@ async def test_what_is_half_made_is_made_again(arrival: Arrival) -> None:
     await arrival.look()
     assert (kept := store.load(arrival.uid)) is not None
     assert kept.prepared
+
+
+def given_up(arrival: Arrival) -> None:
+    arrival.source_says(outcome="GaveUp", reason="SourceFailed")
+
+
+async def test_what_is_here_for_it_is_what_was_made_and_what_is_its_own(arrival: Arrival) -> None:
+    await arrival.look()
+    guest = arrival.moves.awaited("m1")
+    assert guest is not None
+    assert guest.rooms[-1] == arrival.place.data
+    assert (guest.vm_uid, guest.cluster_uid, guest.bridge) == (arrival.uid, CLUSTER, "qx-int")
+    assert why_not(guest, ElementTree.fromstring(arrival.half)) == ""
+
+
+async def test_no_lock_is_left_of_what_went(arrival: Arrival) -> None:
+    await arrival.look()
+    given_up(arrival)
+    await arrival.look()
+    assert not arrival.moves._locks
 
 
 async def test_data_that_is_no_copy_is_never_written_over(arrival: Arrival) -> None:

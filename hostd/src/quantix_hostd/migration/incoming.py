@@ -84,14 +84,21 @@ class IncomingMoves:
         return None
 
     def move(self, uid: str) -> IncomingMove | None:
-        """The migration with this UID while it goes on."""
-        for manifest in self.migrations.values():
-            if manifest["metadata"]["uid"] == uid:
-                status = model_of(VirtualMachineMigration, manifest).status
-                gave_up = status.source is not None and status.source.outcome == "GaveUp"
-                if status.source_host and status.virtual_machine_uid and not gave_up:
-                    return IncomingMove(uid, status.source_host, status.virtual_machine_uid)
-        return None
+        """The migration with this UID while it goes on: not over by the word of anybody, the one that the VM
+        names, and that which this host made ready for.
+        """
+        manifest = next((item for item in self.migrations.values() if item["metadata"]["uid"] == uid), None)
+        if manifest is None or is_over(manifest):
+            return None
+        status = model_of(VirtualMachineMigration, manifest).status
+        gave_up = status.source is not None and status.source.outcome == "GaveUp"
+        vm_uid = status.virtual_machine_uid
+        if not status.source_host or not vm_uid or gave_up:
+            return None
+        vm, coming = self._machine(vm_uid), self._store.load(vm_uid)
+        named = vm is not None and vm.status.migration is not None and vm.status.migration.uid == uid
+        ready = coming is not None and coming.uid == uid
+        return IncomingMove(uid, status.source_host, vm_uid) if named and ready else None
 
     def awaited(self, uid: str) -> Awaited | None:
         """What comes with it, and is here for that; None once `move` is None."""

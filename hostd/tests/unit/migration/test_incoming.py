@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
+import copy
+from collections.abc import AsyncIterator, Callable
 from xml.etree import ElementTree
 
 import pytest
@@ -12,7 +13,7 @@ from quantix_api.errors import TransientError
 from quantix_api.resources import STORAGE_POOLS
 from quantix_hostd.claims import new_claim
 from quantix_hostd.facts.domain import DomainState
-from quantix_hostd.migration.kept import ComingStore
+from quantix_hostd.migration.kept import ComingStore, IncomingMove
 from quantix_hostd.migration.sent_domain import why_not
 from quantix_hostd.volume.disk_header import read_volume
 from quantix_lab.arriving_guest import OURS, Arrival, arriving
@@ -136,8 +137,38 @@ async def test_what_is_half_made_is_made_again(arrival: Arrival) -> None:
     assert kept.prepared
 
 
+def over(arrival: Arrival) -> None:
+    arrival.migrations["m1"]["status"]["phase"] = "Succeeded"
+
+
+def named_by_nobody(arrival: Arrival) -> None:
+    arrival.machines.clear()
+
+
+def named_another(arrival: Arrival) -> None:
+    vm = copy.deepcopy(arrival.machines["default/web-1"])
+    vm["status"]["migration"]["uid"] = "m2"
+    arrival.machines["default/web-1"] = arrival.world.api.put(vm)
+
+
 def given_up(arrival: Arrival) -> None:
     arrival.source_says(outcome="GaveUp", reason="SourceFailed")
+
+
+def forgotten(arrival: Arrival) -> None:
+    ComingStore(arrival.world.layout).forget(arrival.uid)
+
+
+@pytest.mark.parametrize("end", [over, named_by_nobody, named_another, given_up, forgotten])
+async def test_its_source_reaches_libvirt_no_longer_than_it_goes_on(
+    arrival: Arrival, end: Callable[[Arrival], None]
+) -> None:
+    assert arrival.moves.move("m1") is None
+    await arrival.look()
+    assert arrival.moves.move("m1") == IncomingMove("m1", "h0", arrival.uid)
+    end(arrival)
+    assert arrival.moves.move("m1") is None
+    assert arrival.moves.awaited("m1") is None
 
 
 async def test_what_is_here_for_it_is_what_was_made_and_what_is_its_own(arrival: Arrival) -> None:

@@ -39,8 +39,11 @@ _TOLD_AGAIN_S = 5.0
 
 @dataclass
 class Departures:
-    """`migrations` is a cache of those whose source is this host. `ready`: whether QEMU has a certificate."""
+    """`migrations` is a cache of those whose source is this host, `host`. `ready`: whether QEMU has a
+    certificate.
+    """
 
+    host: str
     api: ApiClient
     migrations: Mapping[str, Manifest]
     hypervisor: Hypervisor
@@ -70,10 +73,12 @@ class Departures:
         sent = self.outgoing.state(vm_uid, seen.migration)
         sending = sent is not None and not sent.done and sent.error is None
         if kept is not None and kept.gone:
+            runs_there, went_on = await self._whereabouts(vm_uid, kept)
             return replace(
                 seen,
                 sending=sending,
-                runs_there=seen.runs_there or await self._assigned_there(kept),
+                runs_there=seen.runs_there or runs_there,
+                went_on=went_on,
                 told=self._was_told(vm_uid),
                 progress=await self._progress(vm_uid) if kept.switched else None,
                 stood_still_ms=self.outgoing.downtime_ms(vm_uid),
@@ -90,16 +95,21 @@ class Departures:
     def _was_told(self, vm_uid: str) -> bool:
         return self.clock.monotonic() - self._asked_s.get(vm_uid, float("-inf")) < _TOLD_AGAIN_S
 
-    async def _assigned_there(self, kept: LeavingRecord) -> int:
-        """The epoch under which the API says that the target has it; also once the migration is forgotten."""
+    async def _whereabouts(self, vm_uid: str, kept: LeavingRecord) -> tuple[int, bool]:
+        """`runs_there` and `went_on` by what the API says of the VM, also once the migration is forgotten."""
         namespace, _, name = kept.vm.partition("/")
         try:
             vm = model_of(VirtualMachine, await self.api.get(VIRTUAL_MACHINES, name, namespace))
+        except NotFound:
+            return 0, True
         except ApiError:
-            return 0
+            return 0, False
         assignment = vm.status.assignment
-        there = assignment is not None and assignment.host == kept.target
-        return assignment.epoch if there and assignment and assignment.epoch >= kept.epoch else 0
+        if vm.metadata.uid != vm_uid or assignment is None:
+            return 0, vm.metadata.uid != vm_uid
+        if assignment.host == kept.target and assignment.epoch >= kept.epoch:
+            return assignment.epoch, False
+        return 0, assignment.host != self.host and assignment.epoch > kept.epoch
 
     async def begin(self, vm: VirtualMachine, domain: str, wanted: SendGuest) -> None:
         """Have the guest sent; that it cannot be begun is seen as its failure."""

@@ -9,7 +9,7 @@ import structlog
 
 from quantix_api.errors import QuantixError, TransientError
 from quantix_api.messages import as_error
-from quantix_hostd.claims import ClaimRefusedError, Holder, VolumeMissingError, VolumePlace, hand_over
+from quantix_hostd.claims import Claim, ClaimRefusedError, Holder, VolumeMissingError, VolumePlace, hand_over
 from quantix_hostd.virtualmachine import leaving_actions as do
 from quantix_hostd.virtualmachine.apply_passphrases import passphrase_of
 from quantix_hostd.virtualmachine.tools import VmTools
@@ -73,18 +73,23 @@ async def _tell_target(tools: VmTools, ref: VmRef, action: do.TellTarget) -> Non
 
 
 async def _remove_moved(tools: VmTools, ref: VmRef, action: do.RemoveMoved) -> None:
+    ours = tools.objects.volume_handles() if action.unless_ours else frozenset()
     for place in action.places:
         try:
             claim = await tools.ask(place.pool, partial(tools.claims.read, place))
         except VolumeMissingError:
             continue
-        holder = claim.holder if claim is not None else None
-        if claim is None or claim.vm_uid != ref.uid or holder is None or holder.host != action.target:
-            # whatever it is, it did not go to that host
+        if place.handle in ours or not _went(claim, ref.uid, action.target):
+            # whatever it is, it did not go to that host, or nobody heard that it did
             log.warning("data is kept", uid=ref.uid, path=place.shown)
             continue
         await tools.moves.remove_copy(tools.objects.pool_of(place.pool), place.handle)
         log.info("data that moved is removed", uid=ref.uid, path=place.shown, to=action.target)
+
+
+def _went(claim: Claim | None, vm_uid: str, target: str) -> bool:
+    holder = claim.holder if claim is not None and claim.vm_uid == vm_uid else None
+    return holder is not None and holder.host == target
 
 
 LEAVING_HANDLERS: Mapping[type, Handler] = {

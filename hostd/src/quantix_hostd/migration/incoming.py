@@ -25,7 +25,7 @@ from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.migration.arrival import Arriving, plan_arrival
 from quantix_hostd.migration.awaited import awaited_of
 from quantix_hostd.migration.kept import Coming, ComingStore, IncomingMove
-from quantix_hostd.migration.receiving import clear_up, coming_of, drop, prepare, take_over, unlock, wire
+from quantix_hostd.migration.receiving import clear_up, coming_of, drop, prepare, take_over, tell_again, wire
 from quantix_hostd.migration.said import gone, is_over, newest, refusal, vm_uid_of
 from quantix_hostd.migration.sent_domain import Awaited
 from quantix_hostd.migration.switched import SwitchedGuests
@@ -143,8 +143,8 @@ class IncomingMoves:
         if step == "Prepare" and manifest is not None:
             return await self._prepare(vm_uid, manifest)
         machine = self._machine(vm_uid)
-        if step == "TellPrepared" and seen.coming is not None and seen.coming.encrypted and machine:
-            await unlock(self.tools, VmRef(vm_uid, machine))
+        if step == "TellPrepared" and seen.coming is not None:
+            await tell_again(self.tools, VmRef(vm_uid, machine), seen.coming)
         if step == "WirePorts":
             await wire(self.tools, vm_uid, machine)
         if step == "Drop":

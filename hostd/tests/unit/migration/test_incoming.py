@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -115,6 +116,19 @@ async def test_a_half_that_died_once_it_was_handed_over_is_this_hosts_to_start(a
     assert arrival.claim.holder == OURS
     assert arrival.told["outcome"] == "Running"
     assert not arrival.world.records.load(arrival.uid).started
+
+
+async def test_a_disk_that_was_added_since_keeps_no_dead_half_from_being_this_hosts(arrival: Arrival) -> None:
+    await arrival.look()
+    added = arrival.world.api.put(arrival.world.add_volume("added"))
+    vm = copy.deepcopy(arrival.machines["default/web-1"])
+    vm["status"]["resolved"]["disks"].append(
+        {"name": "data", "volume": "added", "volumeUID": added["metadata"]["uid"]}
+    )
+    arrival.machines["default/web-1"] = arrival.world.api.put(vm)
+    await arrival.hand_over()
+    assert arrival.told["outcome"] == "Running"
+    assert arrival.world.records.load(arrival.uid).places == (arrival.place,)
 
 
 async def test_a_restart_that_was_done_there_is_not_done_again(arrival: Arrival) -> None:
@@ -229,6 +243,24 @@ async def test_an_encrypted_volume_comes_into_an_encrypted_copy(arrival: Arrival
     await arrival.hand_over()
     assert arrival.state() is DomainState.RUNNING
     assert in_libvirt(arrival) == {}
+
+
+async def test_a_libvirt_that_restarted_is_told_the_keys_of_pools_again(arrival: Arrival) -> None:
+    in_ceph = {"monitors": ["192.0.2.9"], "pool": "vms", "user": "quantix", "secretRef": {"name": "key"}}
+    arrival.world.put(STORAGE_POOLS, "fast", spec={"rbd": in_ceph})
+    arrival.world.tools = replace(arrival.world.tools, pool_key=lambda pool: f"key of {pool}")
+    arrival.restart()
+    await arrival.look()
+    store = ComingStore(arrival.world.layout)
+    coming = store.load(arrival.uid)
+    assert coming is not None
+    store.save(arrival.uid, replace(coming, staying=(("fast", "v9"),)))
+    arrival.hypervisor.calls.clear()
+    await arrival.look()
+    assert arrival.hypervisor.calls == ["key of pool fast"]
+    guest = arrival.moves.awaited("m1")
+    assert guest is not None
+    assert guest.images == {("fast", "vms/v9")}
 
 
 async def test_no_passphrase_is_left_of_what_was_given_up(arrival: Arrival) -> None:

@@ -81,7 +81,7 @@ def fate_of(domain: DomainSnapshot | None) -> Fate:
     """What has become of a guest that was let go on here before all its memory was: "Coming" while that
     comes. "Lost": it does not, and the guest is to start from its disks.
     """
-    if domain is None or not domain.active or domain.lost_memory or domain.stands_for_good:
+    if domain is None or not domain.active or domain.is_half:
         return "Lost"
     waits = domain.state is DomainState.PAUSED and domain.reason in _NOT_YET
     return "Coming" if waits or domain.awaits_memory else "Running"

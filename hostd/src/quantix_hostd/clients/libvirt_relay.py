@@ -20,6 +20,7 @@ from quantix_hostd.clients.libvirt_packets import PacketGate
 log = structlog.get_logger(__name__)
 
 _CHUNK = 64 * 1024
+_ROOT_ONLY = 0o700
 Send = Callable[[bytes], Awaitable[None]]
 Pieces = AsyncIterator[bytes]
 Connect = Callable[[], Awaitable[tuple[Pieces, Send]]]
@@ -45,7 +46,9 @@ async def relay(socket: Path, gate: PacketGate, pieces: Pieces, send: Send) -> N
 
 
 class RelaySocket:
-    """A unix socket for our own libvirtd; what comes there goes to `connect`'s connection, unlooked at."""
+    """A unix socket for our own libvirtd, which is root; what comes there goes to `connect`'s connection,
+    unlooked at. `path` is in a directory that has nothing but such sockets.
+    """
 
     def __init__(self, path: Path, connect: Connect) -> None:
         self._path = path
@@ -54,7 +57,9 @@ class RelaySocket:
 
     async def open(self) -> None:
         """Raises OSError."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # a socket has its own mode only after it was bound
+        self._path.parent.mkdir(mode=_ROOT_ONLY, parents=True, exist_ok=True)
+        self._path.parent.chmod(_ROOT_ONLY)
         self._path.unlink(missing_ok=True)
         self._server = await asyncio.start_unix_server(self._serve, str(self._path))
         self._path.chmod(0o600)

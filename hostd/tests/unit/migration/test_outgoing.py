@@ -11,7 +11,7 @@ import pytest
 from quantix_api.errors import InvariantError, QuantixError, TransientError
 from quantix_api.layout import Layout
 from quantix_client.clock import SystemClock
-from quantix_hostd.clients.libvirt_relay import Pieces, Send
+from quantix_hostd.clients.libvirt_relay import Pieces, RelaySocket, Send
 from quantix_hostd.facts.migration import Sending
 from quantix_hostd.migration.meter import SendingEnd
 from quantix_hostd.migration.outgoing import OutgoingMoves, Sent
@@ -43,6 +43,10 @@ class Way(FakeTarget):
         self._end = end
         self.left = asyncio.Event()
 
+    async def connect(self) -> tuple[Pieces, Send]:
+        pieces, send, _ = await self.connect_libvirt("m1")
+        return pieces, send
+
     async def connect_libvirt(self, migration: str) -> tuple[Pieces, Send, Callable[[], Awaitable[None]]]:
         async def pieces() -> AsyncIterator[bytes]:
             try:
@@ -65,6 +69,16 @@ class Ends(list[SendingEnd]):
     """Those that were counted."""
 
     note = list.append
+
+
+async def test_nobody_but_root_reaches_the_way_from_the_first_moment(tmp_path: Path) -> None:
+    path = tmp_path / "migration" / "v1.sock"
+    # as an earlier hostd left it
+    path.parent.mkdir(mode=0o755)
+    relay = RelaySocket(path, Way(None).connect)
+    await relay.open()
+    assert (path.parent.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o600)
+    await relay.close()
 
 
 @pytest.mark.parametrize("close", [None, RuntimeError("closed twice"), OSError("reset")])

@@ -73,6 +73,22 @@ def plan_arrival(seen: Arriving) -> Step:
     return "TellPrepared" if coming.prepared else "Prepare"
 
 
+Answer = Literal["GoesOn", "TakeOver", "Wait", "StaysPaused", "NotIts"]
+
+
+def answer_to(coming: Coming | None, migration: str, *, named: bool, late: bool) -> Answer:
+    """What libvirt's call is told that would let the guest of this migration go on here. `named`: the claims
+    name this host; `late`: it cannot be held for longer.
+    """
+    if coming is None or coming.uid != migration:
+        return "NotIts"
+    if coming.switching and coming.epoch:
+        return "GoesOn"
+    if coming.switching and named:
+        return "TakeOver"
+    return "Wait" if coming.switching and not late else "StaysPaused"
+
+
 Fate = Literal["Coming", "Running", "Lost"]
 _NOT_YET = (PAUSED_MIGRATING, PAUSED_STARTING_UP)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import TypeGuard
 
 import structlog
 
@@ -49,18 +50,26 @@ async def _hand_over(tools: VmTools, ref: VmRef, action: do.HandOver) -> None:
 
     def hand_one_over(place: VolumePlace) -> None:
         claim = tools.claims.read(place)
-        if claim is not None and claim.holder == Holder(action.target, action.epoch + 1):
-            return
-        if place != action.places[0] and (claim is None or claim.holder is None):
-            # no disk of the guest that went: it was added since
-            return
-        if claim is None or claim.vm_uid != ref.uid or not claim.held_by(host, action.epoch):
-            raise as_error(ClaimRefusedError, "ClaimNotHeld", host=host)
-        tools.claims.compare_and_set(place, claim, hand_over(claim, host, action.target))
+        if _goes(claim, action, ref.uid, host, decides=place == action.places[0]):
+            tools.claims.compare_and_set(place, claim, hand_over(claim, host, action.target))
 
     for place in reversed(action.places):
         await tools.ask(place.pool, partial(hand_one_over, place))
     log.info("guest handed over", uid=ref.uid, to=action.target, epoch=action.epoch + 1)
+
+
+def _goes(
+    claim: Claim | None, action: do.HandOver, vm_uid: str, host: str, *, decides: bool
+) -> TypeGuard[Claim]:
+    """Whether this claim is to name the target, and does not yet. Raises ClaimRefusedError."""
+    if claim is not None and claim.holder == Holder(action.target, action.epoch + 1):
+        return False
+    if not decides and (claim is None or claim.holder is None):
+        # no disk of the guest that went: it was added since
+        return False
+    if claim is None or claim.vm_uid != vm_uid or not claim.held_by(host, action.epoch):
+        raise as_error(ClaimRefusedError, "ClaimNotHeld", host=host)
+    return True
 
 
 async def _tell_target(tools: VmTools, ref: VmRef, action: do.TellTarget) -> None:

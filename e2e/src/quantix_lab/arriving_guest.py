@@ -123,6 +123,8 @@ async def arriving() -> AsyncIterator[Arrival]:
         world = VmWorld(Layout(Path(here)), hypervisor, hypervisor, kernel_log=hypervisor)
         world.pool.mkdir(parents=True)
         world.api.put(volume)
+        named = {"uid": "m1", "name": "move", "sourceHost": "h0", "targetHost": "h1"}
+        source.api.objects[vm.uid]["status"]["migration"] = named
         manifest = {
             "metadata": {
                 "name": "move",

@@ -29,6 +29,7 @@ def departures_of(world: VmWorld, guard: Callable[[Any], Any]) -> Departures:
     """Of guests that leave this host; what was under way before is forgotten, as it is with hostd."""
     hypervisor = guard(world.hypervisor)
     return Departures(
+        host=world.name,
         api=guard(world.api),
         migrations=world.migrations,
         hypervisor=hypervisor,

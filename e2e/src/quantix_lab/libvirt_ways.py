@@ -34,7 +34,12 @@ async def way_to(layout: Layout, gate: PacketGate, stack: AsyncExitStack) -> tup
             back.put_nowait(None)
 
     serving = asyncio.create_task(serve())
-    stack.callback(serving.cancel)
+
+    async def end() -> None:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    stack.push_async_callback(end)
     return _pieces(back), there.put
 
 

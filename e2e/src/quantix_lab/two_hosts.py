@@ -14,8 +14,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
+from xml.etree.ElementTree import Element
 
 import structlog
 
@@ -26,8 +26,9 @@ from quantix_hostd.clients.libvirt import LibvirtClient
 from quantix_hostd.clients.libvirt_packets import PacketGate
 from quantix_hostd.clients.libvirt_relay import Pieces, Send
 from quantix_hostd.facts.domain import DomainState
+from quantix_hostd.migration.awaited import awaited_of
 from quantix_hostd.migration.incoming import IncomingMoves
-from quantix_hostd.migration.kept import IncomingMove
+from quantix_hostd.migration.kept import ComingStore, IncomingMove
 from quantix_hostd.migration.sent_domain import why_not
 from quantix_lab.boot_sectors import assemble
 from quantix_lab.ceph_cluster import CephCluster
@@ -144,10 +145,13 @@ class TwoHosts:
     # what the source's hostd asks of the target's
 
     async def connect_libvirt(self, migration: str) -> tuple[Pieces, Send, Callable[[], Awaitable[None]]]:
-        layout, uid = self.target.layout, self.vm.uid
-        rooms = (layout.vm_run(uid), layout.vm_data(uid), layout.vm_log(uid))
-        gate = PacketGate(self.vm.domain, partial(why_not, uid, rooms), self._may_go_on)
-        return *await way_to(layout, gate, self._ways), self._ways.aclose
+        gate = PacketGate(self.vm.domain, self._why_not, self._may_go_on)
+        return *await way_to(self.target.layout, gate, self._ways), self._ways.aclose
+
+    def _why_not(self, domain: Element) -> str:
+        coming = ComingStore(self.target.layout).load(self.vm.uid)
+        assert coming is not None
+        return why_not(awaited_of(self.target.tools, self.vm.uid, coming), domain)
 
     async def _may_go_on(self) -> bool:
         self.went.append(await self.arrivals.switched.may_go_on(self._move))

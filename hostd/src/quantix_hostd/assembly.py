@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -21,9 +21,8 @@ from quantix_api.resources import (
     VIRTUAL_MACHINES,
     VOLUMES,
 )
-from quantix_client.api import ApiClient, Manifest
+from quantix_client.api import ApiClient
 from quantix_client.clock import Clock
-from quantix_client.errors import ApiError
 from quantix_client.events import EventRecorder
 from quantix_client.reading import model_of
 from quantix_hostd.api.server import bind
@@ -139,13 +138,8 @@ class Hostd:
         self.dispatcher = Dispatcher(settings.name, lambda: self.watches.stores)
         self.watches = Watches(api, settings.name, self.dispatcher.on_change)
         self.pools = host_pools(self, images.files)
-        self.pulse = Pulse(
-            self.libvirt.wait_for_answer,
-            self.dispatcher.hanging,
-            lambda: self.dispatcher.add(HOSTS, settings.name),
-            HANG_S,
-        )
         report = partial(self.dispatcher.add, HOSTS, settings.name)
+        self.pulse = Pulse(self.libvirt.wait_for_answer, self.dispatcher.hanging, report, HANG_S)
         pressure = Pressure(self.machine.cpus)
         self.pressure = PressureWatch(pressure, self.libvirt.stats, report, clock)
         self.guests = GuestWatch(self.libvirt.agents, lambda uid: self.dispatcher.add(VIRTUAL_MACHINES, uid))
@@ -187,7 +181,7 @@ class Hostd:
             await self.watches.wait_synced()
             if corrected := await asyncio.to_thread(self.directories.correct):
                 log.info("owners and modes of guests' directories corrected", count=corrected)
-            sent = (*await self._all_images(), *self.watches.stores[VOLUMES].values())
+            sent = (*await self.images.everywhere(), *self.watches.stores[VOLUMES].values())
             await self.pools.tidy(frozenset(str(item["metadata"]["uid"]) for item in sent))
             await self.volume_uploads.remember()
             await self.snapshots.tidy()
@@ -267,14 +261,6 @@ class Hostd:
         self.dispatcher.register(VIRTUAL_MACHINE_RESTORES, self.restores.reconcile, concurrency=4)
         self.dispatcher.register(VIRTUAL_MACHINE_SNAPSHOTS, self.snapshots.reconcile, concurrency=4)
         self.dispatcher.register(VIRTUAL_MACHINE_MIGRATIONS, self.arrivals.reconcile, concurrency=4)
-
-    async def _all_images(self) -> Sequence[Manifest]:
-        """Also those that other hosts keep: a copy of one that broke off is gone on with."""
-        try:
-            return (await self.api.list(IMAGES)).items
-        except ApiError as error:
-            log.warning("images not listed", reason=error.reason, error=str(error))
-            return tuple(self.watches.stores[IMAGES].values())
 
     async def orphans(self) -> list[OrphanGuest]:
         found = await self.machines.orphans()

@@ -129,6 +129,7 @@ def _departures(hostd: Hostd) -> Departures:
     trust = hostd.migration_trust
 
     return Departures(
+        host=hostd.settings.name,
         api=hostd.api,
         migrations=hostd.watches.moving(Moving.LEAVES),
         hypervisor=hostd.libvirt,

@@ -16,13 +16,13 @@ from quantix_hostd.clients.libvirt_packets import PacketGate
 from quantix_hostd.clients.libvirt_relay import RelaySocket
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.facts.migration import Sending
-from quantix_hostd.migration.sent_domain import why_not
+from quantix_hostd.migration.sent_domain import Awaited, why_not
 from quantix_hostd.migration.target_xml import target_xml
 from quantix_lab.libvirt_host import LibvirtHost
 from quantix_lab.libvirt_ways import certify, way_to
 from quantix_lab.libvirt_world import libvirt_world
 from quantix_lab.small_authority import SmallAuthority
-from quantix_lab.vm_world import VmHandle, VmWorld
+from quantix_lab.vm_world import CLUSTER, VmHandle, VmWorld
 
 TARGET = "target"
 
@@ -45,13 +45,14 @@ class Way:
     def gate(self) -> PacketGate:
         layout, uid = self.target.layout, self.vm.uid
         rooms = (layout.vm_run(uid), layout.vm_data(uid), layout.vm_log(uid))
-        return PacketGate(self.vm.domain, partial(why_not, uid, rooms), nobody)
+        guest = Awaited(uid, CLUSTER, rooms, "qx-int")
+        return PacketGate(self.vm.domain, partial(why_not, guest), nobody)
 
     async def send(self, gate: PacketGate, epoch: int = 2) -> None:
         """Raises TransientError."""
         xml = target_xml(await self.sender.migratable_xml(self.vm.domain), epoch, ())
         there = xml.replace(str(self.source.layout.root), str(self.target.layout.root))
-        path = self.source.layout.run / "move.sock"
+        path = self.source.layout.run / "migration" / "move.sock"
         sending = Sending(path, TARGET, "127.0.0.1", there)
         async with AsyncExitStack() as stack:
             opened = RelaySocket(path, partial(way_to, self.target.layout, gate, stack))

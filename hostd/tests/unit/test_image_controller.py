@@ -20,6 +20,7 @@ from quantix_api.errors import PermanentError, TransientError, WaitingError
 from quantix_api.layout import Layout
 from quantix_api.messages import as_error
 from quantix_client.api import ApiClient
+from quantix_client.errors import ServerFault
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.http_download import Download, Kept
 from quantix_hostd.clients.http_source import HttpSource
@@ -145,6 +146,19 @@ def freed() -> Iterator[threading.Event]:
     made = threading.Event()
     yield made
     made.set()
+
+
+async def test_images_that_other_hosts_keep_are_known_too_and_else_those_of_this_host(host: OneHost) -> None:
+    host.put("here")
+    host.put("there")
+    del host.images["default/there"]
+
+    async def names() -> set[str]:
+        return {image["metadata"]["name"] for image in await host.controller.everywhere()}
+
+    assert await names() == {"here", "there"}
+    host.api.list_failure = ServerFault("It has lost its store.")
+    assert await names() == {"here"}
 
 
 async def test_deleting_an_image_ends_its_download_and_its_copies_into_other_pools(host: OneHost) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from quantix_api.errors import PermanentError
@@ -15,6 +14,7 @@ from quantix_client.api import ApiClient
 from quantix_hostd.events import Events
 from quantix_hostd.facts.domain import Picture
 from quantix_hostd.migration.kept import IncomingMove
+from quantix_hostd.migration.sent_domain import Awaited
 from quantix_hostd.pace import Pace
 from quantix_hostd.pools import HostPools
 from quantix_hostd.transfer.draft import Note
@@ -64,7 +64,7 @@ class Moves(Protocol):
 
     def move(self, uid: str) -> IncomingMove | None: ...
 
-    def copies(self, vm_uid: str) -> tuple[Path, ...]: ...
+    def awaited(self, uid: str) -> Awaited | None: ...
 
     def half(self, uid: str) -> IncomingMove | None: ...
 

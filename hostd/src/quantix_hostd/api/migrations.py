@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import Element
 
 import structlog
 from aiohttp import WSMsgType, web
@@ -45,7 +45,7 @@ class MigrationDoors:
         socket = web.WebSocketResponse(max_msg_size=_MOST_BYTES)
         await socket.prepare(request)
         assert self._backend.moves is not None
-        may_make = partial(why_not, move.vm_uid, self._rooms(move))
+        may_make = partial(self._why_not, move)
         may_go_on = partial(self._backend.moves.switched.may_go_on, move)
         gate = PacketGate(domain_name(move.vm_uid), may_make, may_go_on)
         try:
@@ -70,11 +70,11 @@ class MigrationDoors:
         await self._backend.moves.handed_over(move, epoch)
         return web.json_response({"running": True})
 
-    def _rooms(self, move: IncomingMove) -> tuple[Path, ...]:
-        """Where the guest that comes has its things."""
+    def _why_not(self, move: IncomingMove, domain: Element) -> str:
+        """Asked anew for each: a connection may be held open for longer than the migration goes on."""
         assert self._backend.moves is not None
-        layout, uid = self._backend.layout, move.vm_uid
-        return layout.vm_run(uid), layout.vm_data(uid), layout.vm_log(uid), *self._backend.moves.copies(uid)
+        guest = self._backend.moves.awaited(move.uid)
+        return why_not(guest, domain) if guest is not None else "a guest whose migration is over"
 
     def _admit(self, request: web.Request, *, half: bool = False) -> IncomingMove:
         """`half`: also where the API has the migration no more, and half of the guest is here. Raises

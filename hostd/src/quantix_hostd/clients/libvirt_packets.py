@@ -40,7 +40,8 @@ _POST_COPY, _RESUMES_POST_COPY = 1 << 15, 1 << 20
 _INT, _UINT, _LLONG, _ULLONG, _DOUBLE, _BOOLEAN, _STRING = range(1, 8)
 _SIZES = {_INT: 4, _UINT: 4, _LLONG: 8, _ULLONG: 8, _DOUBLE: 8, _BOOLEAN: 4}
 _NAME, _XML, _PERSISTENT = "destination_name", "destination_xml", "persistent_xml"
-_ONCE = (_NAME, _XML, _PERSISTENT)
+_URIS = ("migrate_uri", "disks_uri")
+_ONCE = (_NAME, _XML, _PERSISTENT, *_URIS)
 MayMake = Callable[[ElementTree.Element], str]
 """Why a domain may not be made here; "" where it may."""
 MayGoOn = Callable[[], Awaitable[bool]]
@@ -94,12 +95,14 @@ class PacketGate:
     def _judge_arguments(self, procedure: int, packet: bytes) -> int:
         body = packet[_BODY_AT:]
         try:
-            parameters, flags_at = _arguments(body)
+            parameters, cookie, flags_at = _arguments(body)
             (flags,) = _LENGTH.unpack_from(body, flags_at)
             texts = [parameters[name] for name in (_XML, _PERSISTENT) if name in parameters]
-            domains = [ElementTree.fromstring(text) for text in texts]
+            domains = [*(_document(text) for text in texts), *_domains_in(cookie)]
         except (struct.error, ValueError, LookupError, ElementTree.ParseError) as error:
             raise _refused(f"{ALLOWED[procedure]} that cannot be read") from error
+        if any(not parameters.get(name, "tcp:").startswith("tcp:") for name in _URIS):
+            raise _refused("a guest that is to come by another way than TCP")
         if flags & _RESUMES_POST_COPY or not flags & (_PAUSED | _POST_COPY):
             raise _refused("a guest that is to run at once")
         names = {domain.findtext("name") for domain in domains} | {parameters.get(_NAME, self._domain)}
@@ -129,9 +132,26 @@ def _paused(packet: bytes, flags_at: int) -> bytes:
     return bytes(changed)
 
 
-def _arguments(body: bytes) -> tuple[dict[str, str], int]:
-    """(parameters that are texts, where the flags are) of one of the two calls: `params<>`, `cookie_in<>`,
-    `flags`, …. Raises ValueError, LookupError, struct.error.
+def _document(text: str) -> ElementTree.Element:
+    """Raises ValueError, also for what two parsers may read in two ways, an encoding of its own say, and
+    libvirt never writes; ParseError.
+    """
+    if "<?" in text or "<!" in text:
+        raise ValueError("it is more than elements")
+    return ElementTree.fromstring(text)
+
+
+def _domains_in(cookie: bytes) -> list[ElementTree.Element]:
+    """What libvirt goes by beside the parameters: of Finish, the domain that it defines
+    (src/qemu/qemu_migration_cookie.c). It ends with a zero byte. Raises as `_document`.
+    """
+    text = cookie.split(b"\0")[0].decode()
+    return list(_document(text).iter("domain")) if text else []
+
+
+def _arguments(body: bytes) -> tuple[dict[str, str], bytes, int]:
+    """(parameters that are texts, cookie, where the flags are) of one of the two calls: `params<>`,
+    `cookie_in<>`, `flags`, …. Raises ValueError, LookupError, struct.error.
     """
     (count,), at = _LENGTH.unpack_from(body), 4
     texts: dict[str, str] = {}
@@ -148,8 +168,8 @@ def _arguments(body: bytes) -> tuple[dict[str, str], int]:
             texts[key] = value.decode()
         else:
             at += _SIZES[kind]
-    _, at = _opaque(body, at)
-    return texts, at
+    cookie, at = _opaque(body, at)
+    return texts, cookie, at
 
 
 def _opaque(body: bytes, at: int) -> tuple[bytes, int]:

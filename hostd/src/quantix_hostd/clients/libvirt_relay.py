@@ -20,6 +20,7 @@ from quantix_hostd.clients.libvirt_packets import PacketGate
 log = structlog.get_logger(__name__)
 
 _CHUNK = 64 * 1024
+_ROOT_ONLY = 0o700
 Send = Callable[[bytes], Awaitable[None]]
 Pieces = AsyncIterator[bytes]
 Connect = Callable[[], Awaitable[tuple[Pieces, Send]]]
@@ -45,25 +46,39 @@ async def relay(socket: Path, gate: PacketGate, pieces: Pieces, send: Send) -> N
 
 
 class RelaySocket:
-    """A unix socket for our own libvirtd; what comes there goes to `connect`'s connection, unlooked at."""
+    """A unix socket for our own libvirtd, which is root; what comes there goes to `connect`'s connection,
+    unlooked at. `path` is in a directory that has nothing but such sockets.
+    """
 
     def __init__(self, path: Path, connect: Connect) -> None:
         self._path = path
         self._connect = connect
         self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Raises OSError."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # a socket has its own mode only after it was bound
+        self._path.parent.mkdir(mode=_ROOT_ONLY, parents=True, exist_ok=True)
+        self._path.parent.chmod(_ROOT_ONLY)
         self._path.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._serve, str(self._path))
+        self._server = await asyncio.start_unix_server(self._begin, str(self._path))
         self._path.chmod(0o600)
 
     async def close(self) -> None:
+        """Ends what comes by it, too."""
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
         self._path.unlink(missing_ok=True)
+
+    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer), name="way to libvirtd")
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -82,6 +97,7 @@ class RelaySocket:
         except Exception as error:
             # libvirtd sees its connection end, and says so of the migration
             log.warning("the way to the other host's libvirtd ended", error=str(error))
+        finally:
             writer.close()
 
 

@@ -92,6 +92,11 @@ class DomainSnapshot:
         """Whether it runs here by post-copy, and the rest of its memory does not come."""
         return self.state is DomainState.RUNNING and self.reason == RUNNING_POST_COPY_FAILED
 
+    @property
+    def is_half(self) -> bool:
+        """Whether it is one end of a post-copy that never becomes whole: it is ended, and not asked."""
+        return self.stands_for_good or self.lost_memory
+
 
 class EventKind(StrEnum):
     DEFINED = "Defined"

@@ -21,6 +21,7 @@ from quantix_api.errors import PermanentError, QuantixError, TransientError
 from quantix_api.messages import as_error, as_wait
 from quantix_api.resources import IMAGES
 from quantix_client.api import ApiClient
+from quantix_client.errors import ApiError
 from quantix_client.reading import model_of
 from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.clients.pool import Pool
@@ -114,6 +115,14 @@ class ImageController:
         if written is not None and told is not None:
             tell(self._tools.events, IMAGES, manifest, told)
         return next_look_s(error, again_s)
+
+    async def everywhere(self) -> tuple[Manifest, ...]:
+        """Also those that other hosts keep: a copy of one that broke off is gone on with."""
+        try:
+            return tuple((await self._tools.api.list(IMAGES)).items)
+        except ApiError as error:
+            log.warning("images not listed", reason=error.reason, error=str(error))
+            return tuple(self._tools.images.values())
 
     async def kept_of_upload(self, key: str) -> Note | None:
         """What an upload that broke off left, for an Image that waits on this host.

@@ -73,6 +73,22 @@ def plan_arrival(seen: Arriving) -> Step:
     return "TellPrepared" if coming.prepared else "Prepare"
 
 
+Answer = Literal["GoesOn", "TakeOver", "Wait", "StaysPaused", "NotIts"]
+
+
+def answer_to(coming: Coming | None, migration: str, *, named: bool, late: bool) -> Answer:
+    """What libvirt's call is told that would let the guest of this migration go on here. `named`: the claims
+    name this host; `late`: it cannot be held for longer.
+    """
+    if coming is None or coming.uid != migration:
+        return "NotIts"
+    if coming.switching and coming.epoch:
+        return "GoesOn"
+    if coming.switching and named:
+        return "TakeOver"
+    return "Wait" if coming.switching and not late else "StaysPaused"
+
+
 Fate = Literal["Coming", "Running", "Lost"]
 _NOT_YET = (PAUSED_MIGRATING, PAUSED_STARTING_UP)
 
@@ -81,7 +97,7 @@ def fate_of(domain: DomainSnapshot | None) -> Fate:
     """What has become of a guest that was let go on here before all its memory was: "Coming" while that
     comes. "Lost": it does not, and the guest is to start from its disks.
     """
-    if domain is None or not domain.active or domain.lost_memory or domain.stands_for_good:
+    if domain is None or not domain.active or domain.is_half:
         return "Lost"
     waits = domain.state is DomainState.PAUSED and domain.reason in _NOT_YET
     return "Coming" if waits or domain.awaits_memory else "Running"

@@ -28,19 +28,22 @@ from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.facts.migration import Sending, SendingProgress
 from quantix_hostd.migration.leaving import Leaving, LeavingRecord
 from quantix_hostd.migration.outgoing import OutgoingMoves, Target
+from quantix_hostd.migration.said import is_over, newest, status_of, vm_uid_of
 from quantix_hostd.migration.target_xml import target_xml
 from quantix_hostd.virtualmachine.leaving_actions import SendGuest
 
 Manifest = dict[str, Any]
 _TOLD_EVERY_S = 2.0
 _TOLD_AGAIN_S = 5.0
-_OVER = ("Succeeded", "Failed", "Cancelled")
 
 
 @dataclass
 class Departures:
-    """`migrations` is a cache of those whose source is this host. `ready`: whether QEMU has a certificate."""
+    """`migrations` is a cache of those whose source is this host, `host`. `ready`: whether QEMU has a
+    certificate.
+    """
 
+    host: str
     api: ApiClient
     migrations: Mapping[str, Manifest]
     hypervisor: Hypervisor
@@ -60,7 +63,7 @@ class Departures:
         """
         manifest = self._of(vm_uid, kept)
         if manifest is not None:
-            seen = _wish(model_of(VirtualMachineMigration, manifest), ready=self.ready())
+            seen = _wish(manifest, ready=self.ready())
         elif kept is not None and kept.step != "stays":
             seen = Leaving(kept.migration, kept.target, cancelled=True)
         else:
@@ -70,10 +73,12 @@ class Departures:
         sent = self.outgoing.state(vm_uid, seen.migration)
         sending = sent is not None and not sent.done and sent.error is None
         if kept is not None and kept.gone:
+            runs_there, went_on = await self._whereabouts(vm_uid, kept)
             return replace(
                 seen,
                 sending=sending,
-                runs_there=seen.runs_there or await self._assigned_there(kept),
+                runs_there=seen.runs_there or runs_there,
+                went_on=went_on,
                 told=self._was_told(vm_uid),
                 progress=await self._progress(vm_uid) if kept.switched else None,
                 stood_still_ms=self.outgoing.downtime_ms(vm_uid),
@@ -90,16 +95,21 @@ class Departures:
     def _was_told(self, vm_uid: str) -> bool:
         return self.clock.monotonic() - self._asked_s.get(vm_uid, float("-inf")) < _TOLD_AGAIN_S
 
-    async def _assigned_there(self, kept: LeavingRecord) -> int:
-        """The epoch under which the API says that the target has it; also once the migration is forgotten."""
+    async def _whereabouts(self, vm_uid: str, kept: LeavingRecord) -> tuple[int, bool]:
+        """`runs_there` and `went_on` by what the API says of the VM, also once the migration is forgotten."""
         namespace, _, name = kept.vm.partition("/")
         try:
             vm = model_of(VirtualMachine, await self.api.get(VIRTUAL_MACHINES, name, namespace))
+        except NotFound:
+            return 0, True
         except ApiError:
-            return 0
+            return 0, False
         assignment = vm.status.assignment
-        there = assignment is not None and assignment.host == kept.target
-        return assignment.epoch if there and assignment and assignment.epoch >= kept.epoch else 0
+        if vm.metadata.uid != vm_uid or assignment is None:
+            return 0, vm.metadata.uid != vm_uid
+        if assignment.host == kept.target and assignment.epoch >= kept.epoch:
+            return assignment.epoch, False
+        return 0, assignment.host != self.host and assignment.epoch > kept.epoch
 
     async def begin(self, vm: VirtualMachine, domain: str, wanted: SendGuest) -> None:
         """Have the guest sent; that it cannot be begun is seen as its failure."""
@@ -190,35 +200,27 @@ class Departures:
         """That of `kept` as long as the guest may go by it, else the newest that waits for this host's word:
         also one that was told to be over without it, since the VM may name it still.
         """
-        own = [item for item in self.migrations.values() if _vm_of(item) == vm_uid]
+        own = [item for item in self.migrations.values() if vm_uid_of(item) == vm_uid]
         if kept is not None and kept.step != "stays":
             return next((item for item in own if item["metadata"]["uid"] == kept.migration), None)
-        found = [item for item in own if not (_is_over(item) and _has_word(item))]
-        return max(found, key=lambda item: str(item["metadata"]["creationTimestamp"]), default=None)
-
-
-def _vm_of(manifest: Manifest) -> str | None:
-    uid: str | None = (manifest.get("status") or {}).get("virtualMachineUID")
-    return uid
-
-
-def _is_over(manifest: Manifest) -> bool:
-    return (manifest.get("status") or {}).get("phase") in _OVER
+        found = [item for item in own if not (is_over(item) and _has_word(item))]
+        return newest(found)
 
 
 def _has_word(manifest: Manifest) -> bool:
-    return "outcome" in ((manifest.get("status") or {}).get("source") or {})
+    return "outcome" in (status_of(manifest).get("source") or {})
 
 
-def _wish(migration: VirtualMachineMigration, *, ready: bool) -> Leaving:
+def _wish(manifest: Manifest, *, ready: bool) -> Leaving:
     """What the API says of it."""
+    migration = model_of(VirtualMachineMigration, manifest)
     status, target = migration.status, migration.status.target
     refused = target is not None and target.outcome == "Refused"
     runs = target is not None and target.outcome in ("Running", "Lost")
     return Leaving(
         migration=migration.metadata.uid,
         target=status.target_host or "",
-        cancelled=migration.spec.cancel or migration.deleting or status.phase in _OVER,
+        cancelled=migration.spec.cancel or migration.deleting or is_over(manifest),
         prepared=target is not None and bool(target.prepared) and ready,
         refusal=(target.message or "") if target is not None and refused else None,
         runs_there=(target.epoch or 0) if target is not None and runs else 0,

@@ -9,25 +9,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import structlog
 
 from quantix_api import VirtualMachine, VirtualMachineMigration
 from quantix_api.errors import QuantixError, TransientError, WaitingError
-from quantix_api.messages import message_of, render
 from quantix_api.resources import MANAGER_TARGET, VIRTUAL_MACHINE_MIGRATIONS
-from quantix_api.scalars import MESSAGE_LENGTH
 from quantix_client.apply import apply_if_changed
 from quantix_client.errors import NotFound
 from quantix_client.reading import model_of
-from quantix_hostd.claims import VolumePlace
 from quantix_hostd.clients.kernel_limits import allow_post_copy
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.migration.arrival import Arriving, plan_arrival
+from quantix_hostd.migration.awaited import awaited_of
 from quantix_hostd.migration.kept import Coming, ComingStore, IncomingMove
-from quantix_hostd.migration.receiving import clear_up, coming_of, drop, prepare, take_over, unlock, wire
+from quantix_hostd.migration.receiving import clear_up, coming_of, drop, prepare, take_over, tell_again, wire
+from quantix_hostd.migration.said import gone, is_over, newest, refusal, vm_uid_of
+from quantix_hostd.migration.sent_domain import Awaited
 from quantix_hostd.migration.switched import SwitchedGuests
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.vm_ref import VmRef
@@ -41,7 +41,6 @@ _ANSWER_S = 20.0
 _QUIET_S = 30.0
 _GRANTED_S = 30.0
 _MOST_ROUNDS = 6
-_OVER = ("Succeeded", "Failed", "Cancelled")
 
 
 @dataclass
@@ -64,7 +63,8 @@ class IncomingMoves:
     """By UID of the VM: migration and epoch, as the source told them directly."""
     _waits_since_s: dict[str, float] = field(default_factory=dict)
     """By UID of the migration."""
-    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    """By UID of the VM, while somebody has one or waits for it."""
 
     def __post_init__(self) -> None:
         self._store = ComingStore(self.tools.layout)
@@ -75,12 +75,6 @@ class IncomingMoves:
         coming = self._store.load(vm_uid)
         return coming is not None and not (coming.epoch and self.mine(vm_uid))
 
-    def copies(self, vm_uid: str) -> tuple[Path, ...]:
-        """The disk files that were made for what comes with it."""
-        coming, keys = self._store.load(vm_uid), self.tools.objects.pool_keys()
-        made = ((keys.get(pool), handle) for pool, handle in (coming.copies if coming is not None else ()))
-        return tuple(VolumePlace(key, handle).data for key, handle in made if isinstance(key, Path))
-
     def half(self, uid: str) -> IncomingMove | None:
         """What came with the migration with this UID, whether the API knows that or not."""
         for vm_uid in self._store.vm_uids():
@@ -90,14 +84,27 @@ class IncomingMoves:
         return None
 
     def move(self, uid: str) -> IncomingMove | None:
-        """The migration with this UID while it goes on."""
-        for manifest in self.migrations.values():
-            if manifest["metadata"]["uid"] == uid:
-                status = model_of(VirtualMachineMigration, manifest).status
-                gave_up = status.source is not None and status.source.outcome == "GaveUp"
-                if status.source_host and status.virtual_machine_uid and not gave_up:
-                    return IncomingMove(uid, status.source_host, status.virtual_machine_uid)
-        return None
+        """The migration with this UID while it goes on: not over by the word of anybody, the one that the VM
+        names, and that which this host made ready for.
+        """
+        manifest = next((item for item in self.migrations.values() if item["metadata"]["uid"] == uid), None)
+        if manifest is None or is_over(manifest):
+            return None
+        status = model_of(VirtualMachineMigration, manifest).status
+        gave_up = status.source is not None and status.source.outcome == "GaveUp"
+        vm_uid = status.virtual_machine_uid
+        if not status.source_host or not vm_uid or gave_up:
+            return None
+        vm, coming = self._machine(vm_uid), self._store.load(vm_uid)
+        named = vm is not None and vm.status.migration is not None and vm.status.migration.uid == uid
+        ready = coming is not None and coming.uid == uid
+        return IncomingMove(uid, status.source_host, vm_uid) if named and ready else None
+
+    def awaited(self, uid: str) -> Awaited | None:
+        """What comes with it, and is here for that; None once `move` is None."""
+        move = self.move(uid)
+        coming = self._store.load(move.vm_uid) if move is not None else None
+        return awaited_of(self.tools, move.vm_uid, coming) if move and coming else None
 
     async def handed_over(self, move: IncomingMove, epoch: int) -> None:
         """The source says that the claims name this host: returns once the guest runs here.
@@ -136,8 +143,8 @@ class IncomingMoves:
         if step == "Prepare" and manifest is not None:
             return await self._prepare(vm_uid, manifest)
         machine = self._machine(vm_uid)
-        if step == "TellPrepared" and seen.coming is not None and seen.coming.encrypted and machine:
-            await unlock(self.tools, VmRef(vm_uid, machine))
+        if step == "TellPrepared" and seen.coming is not None:
+            await tell_again(self.tools, VmRef(vm_uid, machine), seen.coming)
         if step == "WirePorts":
             await wire(self.tools, vm_uid, machine)
         if step == "Drop":
@@ -153,7 +160,7 @@ class IncomingMoves:
         if step in ("TellPrepared", "WirePorts") and manifest is not None:
             await self._report(manifest, self._ready(manifest, machine))
         if step == "TellGone" and manifest is not None:
-            await self._report(manifest, _gone(manifest))
+            await self._report(manifest, gone(manifest))
         return _LOOK_S if seen.coming is not None else _QUIET_S
 
     async def _forget(self, vm_uid: str) -> None:
@@ -190,7 +197,7 @@ class IncomingMoves:
             coming=coming,
             domain=domain is not None,
             mine=self.mine(vm_uid),
-            named=_status(manifest).get("phase") not in _OVER,
+            named=not is_over(manifest),
             closing=self.closing(),
         )
 
@@ -231,7 +238,7 @@ class IncomingMoves:
         self, vm_uid: str, manifest: Manifest, coming: Coming, error: QuantixError | OSError
     ) -> float:
         log.warning("a guest is not received", uid=vm_uid, source=coming.source, error=str(error))
-        await self._report(manifest, _refusal(error))
+        await self._report(manifest, refusal(error))
         await clear_up(self.tools, VmRef(vm_uid, self._machine(vm_uid)), coming)
         await self._forget(vm_uid)
         return _QUIET_S
@@ -266,31 +273,13 @@ class IncomingMoves:
 
     def _named(self, vm_uid: str, coming: Coming | None) -> Manifest | None:
         """The newest migration that brings this VM here; else that of what is here, also once it is over."""
-        own = [item for item in self.migrations.values() if _status(item).get("virtualMachineUID") == vm_uid]
-        found = [item for item in own if _status(item).get("phase") not in _OVER]
+        own = [item for item in self.migrations.values() if vm_uid_of(item) == vm_uid]
+        found = [item for item in own if not is_over(item)]
         if not found and coming is not None:
             found = [item for item in own if item["metadata"]["uid"] == coming.uid]
-        return max(found, key=lambda item: str(item["metadata"]["creationTimestamp"]), default=None)
+        return newest(found)
 
     def _machine(self, vm_uid: str) -> VirtualMachine | None:
         found = (item for item in self.machines.values() if item["metadata"]["uid"] == vm_uid)
         manifest = next(found, None)
         return model_of(VirtualMachine, manifest) if manifest else None
-
-
-def _status(manifest: Manifest) -> dict[str, Any]:
-    status: dict[str, Any] = manifest.get("status") or {}
-    return status
-
-
-def _gone(manifest: Manifest) -> dict[str, str]:
-    """Nothing is here any more; why it was refused stays."""
-    before = _status(manifest).get("target") or {}
-    return {"outcome": "Gone"} | {name: before[name] for name in ("reason", "message") if name in before}
-
-
-def _refusal(error: QuantixError | OSError) -> dict[str, str]:
-    if isinstance(error, QuantixError):
-        return {"outcome": "Refused", "reason": error.reason, "message": message_of(error)[:MESSAGE_LENGTH]}
-    said = render("TargetFailed", said=error.strerror or str(error)).text
-    return {"outcome": "Refused", "reason": "TargetFailed", "message": said}

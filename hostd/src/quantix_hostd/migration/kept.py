@@ -27,7 +27,7 @@ class Coming:
     soon as it is known to have all its memory. `left_paused`: libvirt does not let it go on, whatever the
     source says from now on. `uuid`, `ports`, `staying` (the volumes that stay where they
     are) and `encrypted` (the UIDs of volumes whose passphrase libvirt knows) are what is left of it here once
-    the API no longer tells this host of the VM.
+    the API no longer tells this host of the VM. `order`: the handles of all its volumes, as the VM has them.
     """
 
     uid: str
@@ -41,6 +41,13 @@ class Coming:
     encrypted: tuple[str, ...] = ()
     switching: int = 0
     left_paused: bool = False
+    order: tuple[str, ...] = ()
+
+    @property
+    def volumes(self) -> tuple[tuple[str, str], ...]:
+        """All that it was made ready for, the deciding one first."""
+        turns = {handle: turn for turn, handle in enumerate(self.order)}
+        return tuple(sorted((*self.copies, *self.staying), key=lambda volume: turns.get(volume[1], 0)))
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,7 @@ class ComingStore:
                 tuple(str(uid) for uid in raw.get("encrypted", ())),
                 int(raw.get("switching", 0)),
                 bool(raw.get("left_paused", False)),
+                tuple(str(handle) for handle in raw.get("order", ())),
             )
         except FileNotFoundError:
             return None

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
-from quantix_api.errors import QuantixError, TransientError
+from quantix_api.errors import InvariantError, QuantixError, TransientError
 from quantix_api.layout import Layout
 from quantix_api.messages import as_error
 from quantix_client.clock import Clock
@@ -135,30 +135,46 @@ class OutgoingMoves:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _send(self, vm_uid: str, domain: str, migration: str, sending: Sending, target: Target) -> None:
-        closing: list[Callable[[], Awaitable[None]]] = []
+        began_s = self._clock.monotonic()
+        error = await self._failure(domain, migration, sending, target)
+        self._count(vm_uid, error, self._clock.monotonic() - began_s)
+        log.info("guest sent", uid=vm_uid, to=sending.host, error=str(error or ""))
+        self._sent[vm_uid] = Sent(migration, done=error is None, error=error)
+        self._look_again(vm_uid)
 
+    async def _failure(
+        self, domain: str, migration: str, sending: Sending, target: Target
+    ) -> QuantixError | None:
+        """Why it did not arrive; None: it did, however its ways end."""
+        ways = AsyncExitStack()
+        try:
+            await self._by(ways, domain, migration, sending, target)
+        except QuantixError as error:
+            return error
+        except OSError as error:
+            return as_error(TransientError, "SourceFailed", said=str(error))
+        except Exception as error:
+            log.exception("guest not sent because of a bug", domain=domain)
+            return as_error(InvariantError, "InternalError", said=f"{type(error).__name__}: {error}")
+        finally:
+            try:
+                await ways.aclose()
+            except Exception as error:
+                log.warning("the way of a guest was not closed", domain=domain, error=str(error))
+        return None
+
+    async def _by(
+        self, ways: AsyncExitStack, domain: str, migration: str, sending: Sending, target: Target
+    ) -> None:
         async def connect() -> tuple[AsyncIterator[bytes], Send]:
             pieces, send, close = await target.connect_libvirt(migration)
-            closing.append(close)
+            ways.push_async_callback(close)
             return pieces, send
 
         relay = RelaySocket(sending.socket, connect)
-        ended, began_s = Sent(migration, done=True), self._clock.monotonic()
-        try:
-            await relay.open()
-            await self._hypervisor.send_guest(domain, sending)
-        except QuantixError as error:
-            ended = Sent(migration, error=error)
-        except OSError as error:
-            ended = Sent(migration, error=as_error(TransientError, "SourceFailed", said=str(error)))
-        finally:
-            await relay.close()
-            for close in closing:
-                await close()
-        self._count(vm_uid, ended.error, self._clock.monotonic() - began_s)
-        log.info("guest sent", uid=vm_uid, to=sending.host, error=str(ended.error or ""))
-        self._sent[vm_uid] = replace(ended)
-        self._look_again(vm_uid)
+        ways.push_async_callback(relay.close)
+        await relay.open()
+        await self._hypervisor.send_guest(domain, sending)
 
     def _count(self, vm_uid: str, error: QuantixError | None, seconds: float) -> None:
         still_ms = self.downtime_ms(vm_uid)

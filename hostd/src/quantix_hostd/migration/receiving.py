@@ -6,6 +6,7 @@ Called by `incoming`. All of it may be done again: hostd may end after any line 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -52,7 +53,7 @@ async def coming_of(tools: VmTools, vm: VirtualMachine, migration: str, source: 
     volumes = [await _volume(tools, vm, disk.volume) for disk in _disks(vm)]
     for volume in volumes:
         kind = copies if _is_local(tools, volume) else staying
-        kind.append((volume.status.pool or "", volume.status.handle or volume.metadata.uid))
+        kind.append((volume.status.pool or "", _handle(volume)))
     uuid = vm.status.resolved.uuid if vm.status.resolved is not None else None
     return Coming(
         migration,
@@ -62,6 +63,7 @@ async def coming_of(tools: VmTools, vm: VirtualMachine, migration: str, source: 
         ports=_ports(vm),
         staying=tuple(staying),
         encrypted=tuple(volume.metadata.uid for volume in volumes if volume.spec.encryption is not None),
+        order=tuple(_handle(volume) for volume in volumes),
     )
 
 
@@ -73,22 +75,31 @@ async def prepare(tools: VmTools, ref: VmRef) -> None:
     if keeps_state(ref.vm):
         await asyncio.to_thread(tools.states.make_way, ref.uid)
     volumes = [await _volume(tools, ref.vm, disk.volume) for disk in _disks(ref.vm)]
-    for pool in {volume.status.pool or "" for volume in volumes}:
-        key = tools.objects.pool_keys().get(pool)
-        if isinstance(key, CephPool):
-            await tools.hypervisor.set_pool_key(pool, tools.pool_key(pool))
+    await _tell_pool_keys(tools, {volume.status.pool or "" for volume in volumes})
     made = (do.RemovePorts(_ports(ref.vm)), do.PrepareDirectories(), do.BuildFirstBootDrive())
     await apply(tools, ref, made)
     for volume in volumes:
         if _is_local(tools, volume):
             await _make_copy(tools, ref, volume)
-    await unlock(tools, ref)
+    await _unlock(tools, ref)
 
 
-async def unlock(tools: VmTools, ref: VmRef) -> None:
-    """Let libvirt open what comes encrypted, until it is taken over or cleared up: it asks for the passphrase
-    once the source sends. What it was told a restart makes it forget. Raises WaitingError.
-    """
+async def tell_again(tools: VmTools, ref: VmRef, coming: Coming) -> None:
+    """What libvirt forgets when it restarts, and asks for once the source sends. Raises QuantixError."""
+    await _tell_pool_keys(tools, {pool for pool, _ in coming.staying})
+    if coming.encrypted and ref.vm is not None:
+        await _unlock(tools, ref)
+
+
+async def _tell_pool_keys(tools: VmTools, pools: Collection[str]) -> None:
+    known = tools.objects.pool_keys()
+    for pool in sorted(pools):
+        if isinstance(known.get(pool), CephPool):
+            await tools.hypervisor.set_pool_key(pool, tools.pool_key(pool))
+
+
+async def _unlock(tools: VmTools, ref: VmRef) -> None:
+    """Let libvirt open what comes encrypted, until it is taken over or cleared up. Raises WaitingError."""
     assert ref.vm is not None
     for volume in [await _volume(tools, ref.vm, disk.volume) for disk in _disks(ref.vm)]:
         if volume.spec.encryption is not None:
@@ -109,6 +120,10 @@ def _disks(vm: VirtualMachine) -> tuple[ResolvedDisk, ...]:
     return vm.status.resolved.disks if vm.status.resolved else ()
 
 
+def _handle(volume: Volume) -> str:
+    return volume.status.handle or volume.metadata.uid
+
+
 def _is_local(tools: VmTools, volume: Volume) -> bool:
     return isinstance(_key(tools, volume.status.pool or ""), Path)
 
@@ -121,7 +136,7 @@ def _key(tools: VmTools, pool: str) -> PoolKey:
 
 
 async def _make_copy(tools: VmTools, ref: VmRef, volume: Volume) -> None:
-    pool, handle = volume.status.pool or "", volume.status.handle or volume.metadata.uid
+    pool, handle = volume.status.pool or "", _handle(volume)
     passphrase = await tools.passphrases.of(volume)
     place = _place(tools, pool, handle)
     await tools.ask(place.pool, partial(_require_useless, tools, place))
@@ -163,7 +178,8 @@ async def take_over(tools: VmTools, ref: VmRef, coming: Coming, epoch: int, *, r
     before = await asyncio.to_thread(tools.records.load, ref.uid)
     domain = await tools.hypervisor.domain(ref.domain)
     live = view(domain.live_xml) if domain is not None and domain.live_xml else None
-    opened = tuple(disk_places(live).values()) or await _places(tools, ref.vm)
+    # with what a VM has that was changed since nobody handed anything over
+    opened = tuple(disk_places(live).values()) or tuple(_place(tools, *volume) for volume in coming.volumes)
     copied = tuple(_place(tools, pool, handle) for pool, handle in coming.copies)
     for place in (place for place in copied if place in opened):
         await tools.ask(place.pool, partial(_take, tools, place, ref.uid, epoch))
@@ -195,14 +211,6 @@ async def _go_on(tools: VmTools, ref: VmRef, domain: DomainSnapshot, *, resume: 
     let_go = () if stays else (do.Resume(),)
     await apply(tools, ref, (do.WirePorts(_ports(ref.vm), 1.0), *let_go))
     tools.consoles.attach(ref.uid, tools.layout.vm_run(ref.uid) / "serial.sock")
-
-
-async def _places(tools: VmTools, vm: VirtualMachine) -> tuple[VolumePlace, ...]:
-    volumes = [await _volume(tools, vm, disk.volume) for disk in _disks(vm)]
-    return tuple(
-        _place(tools, volume.status.pool or "", volume.status.handle or volume.metadata.uid)
-        for volume in volumes
-    )
 
 
 def _take(tools: VmTools, place: VolumePlace, vm_uid: str, epoch: int) -> None:

@@ -16,7 +16,7 @@ import structlog
 from quantix_api import VirtualMachine, VirtualMachineMigration
 from quantix_api.errors import QuantixError, TransientError
 from quantix_hostd.domainxml.spec import domain_name
-from quantix_hostd.migration.arrival import Fate, fate_of
+from quantix_hostd.migration.arrival import Fate, answer_to, fate_of
 from quantix_hostd.migration.kept import Coming, ComingStore, IncomingMove
 from quantix_hostd.migration.receiving import drop, is_handed_over, take_over
 from quantix_hostd.virtualmachine.tools import VmTools
@@ -76,30 +76,38 @@ class SwitchedGuests:
 
     async def _may_go_on(self, move: IncomingMove, *, late: bool) -> bool | None:
         """Once decided it is written down; None: nobody can tell yet."""
-        coming, vm = await self._load(move.vm_uid), self.machine(move.vm_uid)
-        if coming is None or coming.uid != move.uid:
-            return False
-        if coming.switching and coming.epoch:
-            return True
-        ref = VmRef(move.vm_uid, vm)
-        if coming.switching and vm is not None and await self._took_over(ref, coming):
-            await self._save(move.vm_uid, replace(coming, epoch=coming.switching))
-            log.info("guest taken over before all its memory came", uid=ref.uid, epoch=coming.switching)
-            return True
-        if coming.switching and not late:
+        coming, ref = await self._load(move.vm_uid), VmRef(move.vm_uid, self.machine(move.vm_uid))
+        named = coming is not None and await self._is_named(ref, coming)
+        answer = answer_to(coming, move.uid, named=named, late=late)
+        if coming is None or answer in ("NotIts", "GoesOn"):
+            return answer == "GoesOn"
+        if answer == "TakeOver":
+            if await self._took_over(ref, coming):
+                return True
+            answer = answer_to(coming, move.uid, named=False, late=late)
+        if answer == "Wait":
             return None
         log.info("libvirt leaves a guest paused", uid=move.vm_uid, switching=coming.switching)
         await self._save(move.vm_uid, replace(coming, switching=0, left_paused=True))
         return False
 
+    async def _is_named(self, ref: VmRef, coming: Coming) -> bool:
+        if not coming.switching or coming.epoch or ref.vm is None:
+            return False
+        try:
+            return await is_handed_over(self.tools, ref, coming.switching)
+        except QuantixError as error:
+            log.info("whose a guest is cannot be read yet", uid=ref.uid, error=error.message)
+            return False
+
     async def _took_over(self, ref: VmRef, coming: Coming) -> bool:
         try:
-            if not await is_handed_over(self.tools, ref, coming.switching):
-                return False
             await take_over(self.tools, ref, coming, coming.switching, resume=False)
         except QuantixError as error:
             log.info("a guest is not taken over yet", uid=ref.uid, error=error.message)
             return False
+        await self._save(ref.uid, replace(coming, epoch=coming.switching))
+        log.info("guest taken over before all its memory came", uid=ref.uid, epoch=coming.switching)
         return True
 
     async def waits(self, vm_uid: str, coming: Coming) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import TypeGuard
 
 import structlog
 
 from quantix_api.errors import QuantixError, TransientError
 from quantix_api.messages import as_error
-from quantix_hostd.claims import ClaimRefusedError, Holder, VolumeMissingError, VolumePlace, hand_over
+from quantix_hostd.claims import Claim, ClaimRefusedError, Holder, VolumeMissingError, VolumePlace, hand_over
 from quantix_hostd.virtualmachine import leaving_actions as do
 from quantix_hostd.virtualmachine.apply_passphrases import passphrase_of
 from quantix_hostd.virtualmachine.tools import VmTools
@@ -49,18 +50,26 @@ async def _hand_over(tools: VmTools, ref: VmRef, action: do.HandOver) -> None:
 
     def hand_one_over(place: VolumePlace) -> None:
         claim = tools.claims.read(place)
-        if claim is not None and claim.holder == Holder(action.target, action.epoch + 1):
-            return
-        if place != action.places[0] and (claim is None or claim.holder is None):
-            # no disk of the guest that went: it was added since
-            return
-        if claim is None or claim.vm_uid != ref.uid or not claim.held_by(host, action.epoch):
-            raise as_error(ClaimRefusedError, "ClaimNotHeld", host=host)
-        tools.claims.compare_and_set(place, claim, hand_over(claim, host, action.target))
+        if _goes(claim, action, ref.uid, host, decides=place == action.places[0]):
+            tools.claims.compare_and_set(place, claim, hand_over(claim, host, action.target))
 
     for place in reversed(action.places):
         await tools.ask(place.pool, partial(hand_one_over, place))
     log.info("guest handed over", uid=ref.uid, to=action.target, epoch=action.epoch + 1)
+
+
+def _goes(
+    claim: Claim | None, action: do.HandOver, vm_uid: str, host: str, *, decides: bool
+) -> TypeGuard[Claim]:
+    """Whether this claim is to name the target, and does not yet. Raises ClaimRefusedError."""
+    if claim is not None and claim.holder == Holder(action.target, action.epoch + 1):
+        return False
+    if not decides and (claim is None or claim.holder is None):
+        # no disk of the guest that went: it was added since
+        return False
+    if claim is None or claim.vm_uid != vm_uid or not claim.held_by(host, action.epoch):
+        raise as_error(ClaimRefusedError, "ClaimNotHeld", host=host)
+    return True
 
 
 async def _tell_target(tools: VmTools, ref: VmRef, action: do.TellTarget) -> None:
@@ -73,18 +82,23 @@ async def _tell_target(tools: VmTools, ref: VmRef, action: do.TellTarget) -> Non
 
 
 async def _remove_moved(tools: VmTools, ref: VmRef, action: do.RemoveMoved) -> None:
+    ours = tools.objects.volume_handles() if action.unless_ours else frozenset()
     for place in action.places:
         try:
             claim = await tools.ask(place.pool, partial(tools.claims.read, place))
         except VolumeMissingError:
             continue
-        holder = claim.holder if claim is not None else None
-        if claim is None or claim.vm_uid != ref.uid or holder is None or holder.host != action.target:
-            # whatever it is, it did not go to that host
+        if place.handle in ours or not _went(claim, ref.uid, action.target):
+            # whatever it is, it did not go to that host, or nobody heard that it did
             log.warning("data is kept", uid=ref.uid, path=place.shown)
             continue
         await tools.moves.remove_copy(tools.objects.pool_of(place.pool), place.handle)
         log.info("data that moved is removed", uid=ref.uid, path=place.shown, to=action.target)
+
+
+def _went(claim: Claim | None, vm_uid: str, target: str) -> bool:
+    holder = claim.holder if claim is not None and claim.vm_uid == vm_uid else None
+    return holder is not None and holder.host == target
 
 
 LEAVING_HANDLERS: Mapping[type, Handler] = {

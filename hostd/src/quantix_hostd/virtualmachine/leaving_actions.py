@@ -58,10 +58,13 @@ class TellTarget:
 
 @dataclass(frozen=True)
 class RemoveMoved:
-    """Data that went to another host, whose claims here say so."""
+    """Data that went to another host, whose claims here say so. `unless_ours`: but none of a Volume whose
+    data is here by the API's word, which never heard that it went.
+    """
 
     places: tuple[VolumePlace, ...]
     target: str
+    unless_ours: bool = False
 
 
 LeavingAction = SendGuest | StopSending | SwitchOver | HandOver | TellTarget | RemoveMoved

@@ -211,18 +211,20 @@ def _handing(observed: Observed, record: Record, kept: LeavingRecord) -> tuple[A
 
 
 def _plan_handed(observed: Observed, record: Record, kept: LeavingRecord) -> Plan | None:
-    """Nothing starts here. Once the guest runs there, what is left of it goes; that it has left is
-    remembered until nothing of it is here, or it is assigned to this host anew.
+    """Nothing starts here. Once the guest runs there, or nobody will say so any more, what is left of it
+    goes; that it has left is remembered until nothing of it is here, or it is assigned to this host anew.
     """
     leaving = observed.leaving
     back = observed.vm is not None and observed.is_mine and observed.epoch > kept.epoch
     if record.released and not back:
         nothing = observed.vm is None and observed.domain is None
         return Plan(record, (ForgetRecord(),) if nothing else (), None, _WAIT_S)
-    runs_there = leaving is not None and leaving.migration == kept.migration and leaving.runs_there
+    of_it = leaving if leaving is not None and leaving.migration == kept.migration else None
+    runs_there = of_it is not None and bool(of_it.runs_there)
+    went_on = of_it is not None and of_it.went_on
     if kept.switched and not kept.downtime_ms and leaving is not None and leaving.stood_still_ms:
         record = replace(record, leaving=replace(kept, downtime_ms=leaving.stood_still_ms))
-    if not back and (observed.is_mine or not runs_there):
+    if not back and (observed.is_mine or not (runs_there or went_on)):
         # until the API names the target, what is here is what the API tells of
         tell = TellTarget(kept.migration, kept.target, kept.epoch)
         quiet = runs_there or (leaving is not None and leaving.told)
@@ -239,7 +241,7 @@ def _plan_handed(observed: Observed, record: Record, kept: LeavingRecord) -> Pla
         *_end_of_half(observed),
         EnsureNoProcess(kept.uuid),
         FreeClaims(_unplugged(observed, record), kept.epoch - 1, give_up=True),
-        RemoveMoved(local, kept.target),
+        RemoveMoved(local, kept.target, unless_ours=went_on and not runs_there),
         RemovePorts(kept.ports),
         RemoveDirectories(),
         RemoveLocalState(kept.uuid),

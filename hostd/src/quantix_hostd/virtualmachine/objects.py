@@ -49,6 +49,9 @@ class Objects(Protocol):
 
     def volume(self, namespace: str, name: str) -> Volume | None: ...
 
+    def volume_handles(self) -> frozenset[str]:
+        """Of the Volumes whose data is here."""
+
     def pool(self, name: str) -> StoragePool | None:
         """The pool of this name; "" is the default one."""
 
@@ -108,6 +111,11 @@ class StoredObjects:
     def volume(self, namespace: str, name: str) -> Volume | None:
         found = self._stores[VOLUMES].get(f"{namespace}/{name}")
         return None if found is None else model_of(Volume, found)
+
+    def volume_handles(self) -> frozenset[str]:
+        volumes = (model_of(Volume, found) for found in self._stores[VOLUMES].values())
+        mine = (volume for volume in volumes if volume.status.host == self._host)
+        return frozenset(volume.status.handle or volume.metadata.uid for volume in mine)
 
     def pool(self, name: str) -> StoragePool | None:
         if name:

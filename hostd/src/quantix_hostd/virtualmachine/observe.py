@@ -30,7 +30,7 @@ from quantix_hostd.virtualmachine.media import Media, media_of
 from quantix_hostd.virtualmachine.objects import Objects
 from quantix_hostd.virtualmachine.observe_moves import observe_moves
 from quantix_hostd.virtualmachine.observe_storage import look_at_storage
-from quantix_hostd.virtualmachine.observe_volumes import named_volumes
+from quantix_hostd.virtualmachine.observe_volumes import NamedVolume, named_volumes
 from quantix_hostd.virtualmachine.observed import Observed, disk_places
 from quantix_hostd.virtualmachine.record import Record, SeenEvent
 from quantix_hostd.virtualmachine.refusals import refused, unfit
@@ -60,9 +60,8 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
     processes, record, events = await asyncio.to_thread(_look_at_host, tools, uid, uuid)
     known = _known_places(vm, live, inactive, record)
     storage = await look_at_storage(tools, named, known, disk_places(live or inactive), record.places)
-    now_s = tools.clock.monotonic()
-    record = of_this_boot(record, facts.boot_id, now_s)
-    ended = record.started and record.pid and not processes.own and not (domain and domain.active)
+    record = of_this_boot(record, facts.boot_id, now_s := tools.clock.monotonic())
+    ended = record.started and not processes.own and not (domain and domain.active)
     seen = Observed(
         uid=uid,
         vm=vm,
@@ -91,12 +90,9 @@ async def observe(tools: VmTools, uid: str, *, shutting_down: bool) -> Observed:
         kept_still=await asyncio.to_thread(tools.kept_still, uid),
         in_moment=await asyncio.to_thread(tools.in_moment, uid),
         leaving=await tools.departures.observe(uid, record.leaving) if tools.departures else None,
-        out_of_memory=bool(ended) and await asyncio.to_thread(_was_out_of_memory, tools, record),
+        out_of_memory=ended and await asyncio.to_thread(_was_out_of_memory, tools, record),
     )
-    if live is not None and seen.is_mine:
-        of_disks = tuple(zip(seen.volumes, (item.volume for item in named), strict=True))
-        seen = replace(seen, moves=await observe_moves(tools, seen, live, of_disks))
-    return await _with_wanted(tools, seen)
+    return await _with_wanted(tools, await _with_moves(tools, seen, named))
 
 
 def _known_places(
@@ -121,6 +117,13 @@ def _look_at_host(
 ) -> tuple[DomainProcesses, Record, tuple[SeenEvent, ...]]:
     found = tools.processes.of_domain(uuid, domain_name(uid))
     return found, tools.records.load(uid), tools.records.events(uid)
+
+
+async def _with_moves(tools: VmTools, seen: Observed, named: tuple[NamedVolume, ...]) -> Observed:
+    if seen.live is None or not seen.is_mine:
+        return seen
+    of_disks = tuple(zip(seen.volumes, (item.volume for item in named), strict=True))
+    return replace(seen, moves=await observe_moves(tools, seen, seen.live, of_disks))
 
 
 async def _with_wanted(tools: VmTools, seen: Observed) -> Observed:
@@ -201,7 +204,7 @@ def has_open_agent_channel(live_xml: str) -> bool:
 
 
 def _was_out_of_memory(tools: VmTools, record: Record) -> bool:
-    return tools.kernel_log.killed_for_memory(record.pid, record.started_s)
+    return bool(record.pid) and tools.kernel_log.killed_for_memory(record.pid, record.started_s)
 
 
 def _resolved_uuid(vm: VirtualMachine | None, uid: str) -> str:

@@ -94,15 +94,16 @@ def _end_of_lost(observed: Observed) -> Plan:
 
 def _plan_end(observed: Observed, record: Record, remains: Remains) -> Plan:
     wait = as_error(WaitingError, "Stopping", host=observed.facts.name)
-    if observed.domain is not None and observed.domain.active:
-        if observed.claim_lost or observed.domain.state is DomainState.CRASHED:
+    domain = observed.domain
+    if domain is not None and domain.active:
+        if observed.claim_lost or domain.is_half or domain.state is DomainState.CRASHED:
             # another may write its disks, or nothing in it can answer: it is not asked, and never resumed
             return with_record(observed, record, Destroy(graceful=False), wait=wait, requeue_after_s=1.0)
         stopping = record.with_stop(StopReason.ORPHANED, observed.now_s)
         return plan_stop(observed, stopping, GRACE_S, wait, wakes=not may_be_between(observed, record))
     if observed.processes:
         return plan_process_end(observed, record, StopReason.ORPHANED)
-    undefine: tuple[Action, ...] = (Undefine(),) if observed.domain is not None else ()
+    undefine: tuple[Action, ...] = (Undefine(),) if domain is not None else ()
     released = replace(record, started=False, stop=None, ended=True, released=True, remains=None, places=())
     return with_record(
         observed,

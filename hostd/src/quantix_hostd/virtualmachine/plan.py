@@ -100,8 +100,8 @@ def _plan_active(observed: Observed, record: Record) -> Plan:
     if places := marked_here(observed):
         # before it goes on, or it would meet that memory again
         return with_record(observed, record, ForgetMemory(places), requeue_after_s=0.0)
-    if observed.domain.stands_for_good or observed.domain.lost_memory:
-        # half of a guest that nobody waits for any more
+    if observed.domain.is_half:
+        # nobody waits for it any more
         return with_record(observed, record, Destroy(graceful=False), requeue_after_s=0.0)
     if observed.domain.state is DomainState.CRASHED:
         # on_crash=preserve keeps QEMU: what the death means is decided as for one that is gone

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantix_hostd.migration.arrival import Arriving, Step, plan_arrival
+from quantix_hostd.migration.arrival import Arriving, Step, answer_to, plan_arrival
 from quantix_hostd.migration.kept import Coming
 
 HALF = Coming("m1", "h1", prepared=True)
@@ -83,3 +83,25 @@ def test_it_is_never_cleared_up_without_the_sources_word(seen: Arriving) -> None
 def test_before_the_api_was_heard_nothing_is_done(seen: Arriving) -> None:
     if not seen.known:
         assert plan_arrival(seen) == "Wait"
+
+
+@pytest.mark.parametrize(
+    ("switching", "epoch", "named", "late", "answer"),
+    [
+        (2, 2, False, True, "GoesOn"),
+        (2, 0, True, False, "TakeOver"),
+        (2, 0, True, True, "TakeOver"),
+        (2, 0, False, False, "Wait"),
+        (2, 0, False, True, "StaysPaused"),
+        (0, 0, False, False, "StaysPaused"),
+        # its memory came first
+        (0, 2, True, False, "StaysPaused"),
+    ],
+)
+def test_libvirt_lets_it_go_on_only_by_the_claims(
+    switching: int, epoch: int, named: bool, late: bool, answer: str
+) -> None:
+    coming = Coming("m1", "h0", epoch=epoch, switching=switching)
+    assert answer_to(coming, "m1", named=named, late=late) == answer
+    assert answer_to(coming, "m2", named=named, late=late) == "NotIts"
+    assert answer_to(None, "m1", named=named, late=late) == "NotIts"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
+import copy
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 
@@ -11,7 +14,8 @@ from quantix_api.errors import TransientError
 from quantix_api.resources import STORAGE_POOLS
 from quantix_hostd.claims import new_claim
 from quantix_hostd.facts.domain import DomainState
-from quantix_hostd.migration.kept import ComingStore
+from quantix_hostd.migration.kept import ComingStore, IncomingMove
+from quantix_hostd.migration.sent_domain import why_not
 from quantix_hostd.volume.disk_header import read_volume
 from quantix_lab.arriving_guest import OURS, Arrival, arriving
 from quantix_lab.vm_world import CLUSTER
@@ -114,6 +118,19 @@ async def test_a_half_that_died_once_it_was_handed_over_is_this_hosts_to_start(a
     assert not arrival.world.records.load(arrival.uid).started
 
 
+async def test_a_disk_that_was_added_since_keeps_no_dead_half_from_being_this_hosts(arrival: Arrival) -> None:
+    await arrival.look()
+    added = arrival.world.api.put(arrival.world.add_volume("added"))
+    vm = copy.deepcopy(arrival.machines["default/web-1"])
+    vm["status"]["resolved"]["disks"].append(
+        {"name": "data", "volume": "added", "volumeUID": added["metadata"]["uid"]}
+    )
+    arrival.machines["default/web-1"] = arrival.world.api.put(vm)
+    await arrival.hand_over()
+    assert arrival.told["outcome"] == "Running"
+    assert arrival.world.records.load(arrival.uid).places == (arrival.place,)
+
+
 async def test_a_restart_that_was_done_there_is_not_done_again(arrival: Arrival) -> None:
     await arrival.look()
     arrival.half = arrival.half.replace('handledRestartAt=""', 'handledRestartAt="2026-01-01T00:00:00Z"')
@@ -132,6 +149,56 @@ async def test_what_is_half_made_is_made_again(arrival: Arrival) -> None:
     await arrival.look()
     assert (kept := store.load(arrival.uid)) is not None
     assert kept.prepared
+
+
+def over(arrival: Arrival) -> None:
+    arrival.migrations["m1"]["status"]["phase"] = "Succeeded"
+
+
+def named_by_nobody(arrival: Arrival) -> None:
+    arrival.machines.clear()
+
+
+def named_another(arrival: Arrival) -> None:
+    vm = copy.deepcopy(arrival.machines["default/web-1"])
+    vm["status"]["migration"]["uid"] = "m2"
+    arrival.machines["default/web-1"] = arrival.world.api.put(vm)
+
+
+def given_up(arrival: Arrival) -> None:
+    arrival.source_says(outcome="GaveUp", reason="SourceFailed")
+
+
+def forgotten(arrival: Arrival) -> None:
+    ComingStore(arrival.world.layout).forget(arrival.uid)
+
+
+@pytest.mark.parametrize("end", [over, named_by_nobody, named_another, given_up, forgotten])
+async def test_its_source_reaches_libvirt_no_longer_than_it_goes_on(
+    arrival: Arrival, end: Callable[[Arrival], None]
+) -> None:
+    assert arrival.moves.move("m1") is None
+    await arrival.look()
+    assert arrival.moves.move("m1") == IncomingMove("m1", "h0", arrival.uid)
+    end(arrival)
+    assert arrival.moves.move("m1") is None
+    assert arrival.moves.awaited("m1") is None
+
+
+async def test_what_is_here_for_it_is_what_was_made_and_what_is_its_own(arrival: Arrival) -> None:
+    await arrival.look()
+    guest = arrival.moves.awaited("m1")
+    assert guest is not None
+    assert guest.rooms[-1] == arrival.place.data
+    assert (guest.vm_uid, guest.cluster_uid, guest.bridge) == (arrival.uid, CLUSTER, "qx-int")
+    assert why_not(guest, ElementTree.fromstring(arrival.half)) == ""
+
+
+async def test_no_lock_is_left_of_what_went(arrival: Arrival) -> None:
+    await arrival.look()
+    given_up(arrival)
+    await arrival.look()
+    assert not arrival.moves._locks
 
 
 async def test_data_that_is_no_copy_is_never_written_over(arrival: Arrival) -> None:
@@ -176,6 +243,24 @@ async def test_an_encrypted_volume_comes_into_an_encrypted_copy(arrival: Arrival
     await arrival.hand_over()
     assert arrival.state() is DomainState.RUNNING
     assert in_libvirt(arrival) == {}
+
+
+async def test_a_libvirt_that_restarted_is_told_the_keys_of_pools_again(arrival: Arrival) -> None:
+    in_ceph = {"monitors": ["192.0.2.9"], "pool": "vms", "user": "quantix", "secretRef": {"name": "key"}}
+    arrival.world.put(STORAGE_POOLS, "fast", spec={"rbd": in_ceph})
+    arrival.world.tools = replace(arrival.world.tools, pool_key=lambda pool: f"key of {pool}")
+    arrival.restart()
+    await arrival.look()
+    store = ComingStore(arrival.world.layout)
+    coming = store.load(arrival.uid)
+    assert coming is not None
+    store.save(arrival.uid, replace(coming, staying=(("fast", "v9"),)))
+    arrival.hypervisor.calls.clear()
+    await arrival.look()
+    assert arrival.hypervisor.calls == ["key of pool fast"]
+    guest = arrival.moves.awaited("m1")
+    assert guest is not None
+    assert guest.images == {("fast", "vms/v9")}
 
 
 async def test_no_passphrase_is_left_of_what_was_given_up(arrival: Arrival) -> None:

@@ -19,6 +19,7 @@ COMING = Coming(
     ports=("p1",),
     staying=(("fast", "v2"),),
     encrypted=("v1",),
+    order=("v2", "v1"),
 )
 
 
@@ -36,6 +37,10 @@ def test_it_is_remembered_until_it_is_forgotten(store: ComingStore, tmp_path: Pa
     store.forget("vm")
     assert store.load("vm") is None
     assert not Layout(tmp_path).vm_data("vm").exists()
+
+
+def test_its_volumes_are_in_the_order_of_the_vm() -> None:
+    assert COMING.volumes == (("fast", "v2"), ("local", "v1"))
 
 
 def test_a_file_of_before_is_read(store: ComingStore, tmp_path: Path) -> None:

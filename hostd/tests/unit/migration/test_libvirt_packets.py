@@ -18,6 +18,8 @@ CALL, REPLY, STREAM = 0, 1, 3
 PAUSED, LIVE, POST_COPY, RESUMES = 1 << 5, 1, 1 << 15, 1 << 20
 NAME = "qx-1"
 XML = f"<domain><name>{NAME}</name></domain>"
+OTHER = "<domain><name>a</name></domain>"
+COOKIE = f"<qemu-migration><name>{NAME}</name>{XML}</qemu-migration>\0".encode()
 
 
 def packet(procedure: int, body: bytes = b"", *, program: int = REMOTE, kind: int = CALL) -> bytes:
@@ -35,6 +37,7 @@ def arguments(
     more: tuple[tuple[str, str], ...] = (),
     *,
     cancelled: int = 0,
+    cookie: bytes = COOKIE,
 ) -> bytes:
     """As virTypedParams go over the wire, with one number among them; `more` may repeat names. What follows
     the flags is, of Finish, whether it was given up.
@@ -45,7 +48,7 @@ def arguments(
     )
     number = opaque(b"bandwidth") + struct.pack(">IQ", 4, 100)
     count = struct.pack(">I", len(pairs) + 1)
-    return count + number + listed + opaque(b"cookie") + struct.pack(">II", flags, cancelled)
+    return count + number + listed + opaque(cookie) + struct.pack(">II", flags, cancelled)
 
 
 async def never() -> bool:
@@ -71,9 +74,10 @@ GOOD = (
     packet(66)
     + packet(1, b"\0\0\0\0")
     + packet(PREPARE, arguments({"destination_xml": XML, "destination_name": NAME}))
-    + packet(PREPARE, arguments({"destination_xml": XML}, more=DISKS))
+    + packet(PREPARE, arguments({"destination_xml": XML, "migrate_uri": "tcp://[::1]"}, more=DISKS))
     + packet(1, program=KEEPALIVE, kind=2)
     + packet(FINISH, arguments({"destination_name": NAME}))
+    + packet(FINISH, arguments({"destination_name": NAME}, cookie=b""))
     + packet(2)
 )
 
@@ -99,9 +103,7 @@ async def test_the_calls_of_a_move_pass_as_they_came_however_they_are_split(cuts
         packet(PREPARE, b"\xff\xff\xff\xff"),
         packet(PREPARE, arguments({"destination_xml": "<domain"})),
         packet(PREPARE, arguments({"destination_xml": XML.replace(NAME, "qx-2")})),
-        packet(
-            PREPARE, arguments({"destination_xml": XML, "persistent_xml": "<domain><name>a</name></domain>"})
-        ),
+        packet(PREPARE, arguments({"destination_xml": XML, "persistent_xml": OTHER})),
         packet(PREPARE, arguments({"destination_xml": XML, "destination_name": "other"})),
         packet(PREPARE, arguments({"destination_name": NAME})),
         packet(PREPARE, arguments({"destination_xml": XML}, flags=LIVE)),
@@ -112,8 +114,22 @@ async def test_the_calls_of_a_move_pass_as_they_came_however_they_are_split(cuts
         packet(FINISH, arguments({"destination_name": NAME}, flags=POST_COPY | RESUMES)),
         packet(PREPARE, arguments({"destination_xml": XML}, flags=PAUSED | POST_COPY | RESUMES)),
         packet(FINISH, arguments({"destination_name": NAME}, flags=POST_COPY)[:-4]),
+        # what libvirt defines at the end comes in a cookie
+        packet(FINISH, arguments({}, cookie=COOKIE.replace(XML.encode(), OTHER.encode()))),
+        packet(FINISH, arguments({}, cookie=b"<a><b>" + OTHER.encode() + b"</b></a>\0")),
+        packet(FINISH, arguments({}, cookie=b"no document\0")),
+        packet(PREPARE, arguments({"destination_xml": XML}, cookie=OTHER.encode() + b"\0" + COOKIE)),
+        # what another parser may read otherwise
+        packet(PREPARE, arguments({"destination_xml": f"<?xml version='1.0' encoding='UTF-7'?>{XML}"})),
+        packet(PREPARE, arguments({"destination_xml": f"<!DOCTYPE domain []>{XML}"})),
+        packet(PREPARE, arguments({"destination_xml": XML.replace("<name>", "<!-- x --><name>")})),
+        packet(FINISH, arguments({}, cookie=b"<?xml version='1.0' encoding='UTF-7'?>" + COOKIE)),
+        # where QEMU is to listen
+        packet(PREPARE, arguments({"destination_xml": XML, "migrate_uri": "unix:///run/other.sock"})),
+        packet(PREPARE, arguments({"destination_xml": XML, "migrate_uri": "rdma://192.0.2.1"})),
+        packet(PREPARE, arguments({"destination_xml": XML, "disks_uri": "unix:///run/other.sock"})),
     ],
-    ids=range(22),
+    ids=range(33),
 )
 async def test_anything_else_is_refused(sent: bytes) -> None:
     with pytest.raises(PermanentError) as refused:
@@ -124,6 +140,8 @@ async def test_anything_else_is_refused(sent: bytes) -> None:
 async def test_a_domain_that_may_not_be_made_is_refused() -> None:
     with pytest.raises(PermanentError, match="a disk of another"):
         await passed(gate("a disk of another"), packet(PREPARE, arguments({"destination_xml": XML})))
+    with pytest.raises(PermanentError, match="a disk of another"):
+        await passed(gate("a disk of another"), packet(FINISH, arguments({})))
 
 
 @given(st.integers(0, 500), st.integers(0, 5), st.binary(max_size=60))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from quantix_api.errors import TransientError
-from quantix_api.resources import VOLUMES
+from quantix_api.resources import VIRTUAL_MACHINES, VOLUMES
+from quantix_client.errors import Unreachable
 from quantix_hostd.claims import Holder, VolumePlace
 from quantix_hostd.clients.qemu_img import Disk
 from quantix_hostd.volume.disk_file import DiskFileMaker
@@ -80,6 +82,70 @@ async def test_what_arrived_is_handed_over_and_told_and_goes_once_it_runs_there(
     assert not place.data.exists()
     assert "create" not in sender(running).calls
     assert world.records.load(running.uid).leaving is None
+
+
+async def hand_over(vm: VmHandle, migration: MigrationHandle) -> None:
+    """And then this hostd is away until the migration is forgotten, and the VM no longer this host's."""
+    await begin(vm, migration)
+    await sender(vm).arrive(vm.domain)
+    await look(vm, migration)
+    assert kept(vm).step == "handed"
+    migration.remove()
+    vm.world.reconciler = vm.world.new_reconciler()
+    vm.world.target.told.clear()
+
+
+def deleted(vm: VmHandle) -> None:
+    del vm.world.stores[VIRTUAL_MACHINES][vm.key], vm.world.api.objects[vm.uid]
+
+
+def made_anew(vm: VmHandle) -> None:
+    again = copy.deepcopy(vm.world.api.objects[vm.uid])
+    deleted(vm)
+    again["metadata"]["uid"] = "another"
+    vm.world.api.put(again)
+
+
+def on_a_third_host(vm: VmHandle) -> None:
+    vm.change("status", "assignment", value={"host": "h3", "epoch": 3})
+    del vm.world.stores[VIRTUAL_MACHINES][vm.key]
+
+
+def on_no_host(vm: VmHandle) -> None:
+    vm.change("status", "assignment", value={"lastHost": "h2", "epoch": 3})
+    del vm.world.stores[VIRTUAL_MACHINES][vm.key]
+
+
+@pytest.mark.parametrize("goes_on", [deleted, made_anew, on_a_third_host, on_no_host])
+@pytest.mark.parametrize("told", ["there", "here"])
+async def test_what_was_handed_over_is_cleared_up_also_when_the_vm_went_on_meanwhile(
+    running: VmHandle, migration: MigrationHandle, goes_on: Callable[[VmHandle], None], told: str
+) -> None:
+    place, world = running.root_place, running.world
+    await hand_over(running, migration)
+    goes_on(running)
+    if told == "there":
+        world.stores[VOLUMES].clear()
+    for _ in range(3):
+        await world.reconciler.reconcile(running.uid)
+    assert world.target.told == []
+    assert world.records.load(running.uid).leaving is None
+    assert not world.layout.vm_run(running.uid).exists()
+    # what the API says is here stays, whoever's claim it is
+    assert place.data.exists() == (told == "here")
+
+
+async def test_nothing_goes_while_the_api_does_not_answer(
+    running: VmHandle, migration: MigrationHandle
+) -> None:
+    place = running.root_place
+    await hand_over(running, migration)
+    deleted(running)
+    running.world.stores[VOLUMES].clear()
+    running.world.api.get_failure = Unreachable("The API does not answer.")
+    await running.world.reconciler.reconcile(running.uid)
+    assert place.data.exists()
+    assert kept(running).step == "handed"
 
 
 async def test_the_vm_is_never_said_to_be_off_because_it_moves(

@@ -43,6 +43,7 @@ LEAVING = st.none() | st.builds(
     prepared=st.booleans(),
     refusal=st.none() | st.just("no"),
     runs_there=st.sampled_from([0, 4]),
+    went_on=st.booleans(),
     sending=st.booleans(),
     sent=st.booleans(),
     failure=st.sampled_from(["", "broken"]),
@@ -111,17 +112,18 @@ def test_a_word_that_was_given_holds(
 
 
 @given(KEPT, LEAVING, st.booleans())
-def test_its_data_goes_only_when_the_guest_runs_there(
+def test_its_data_goes_only_when_the_guest_runs_there_or_nobody_will_say_so(
     kept: LeavingRecord | None, leaving: Leaving | None, mine: bool
 ) -> None:
     observed = seen(kept, leaving, 2.0, mine=mine)
     plan = plan_leaving(observed, observed.record, None)
-    if plan is not None and any(isinstance(action, RemoveMoved) for action in plan.actions):
+    for removal in (action for action in (plan.actions if plan else ()) if isinstance(action, RemoveMoved)):
         assert kept is not None
         assert kept.step == "handed"
         assert leaving is not None
-        assert leaving.runs_there == 4
+        assert leaving.runs_there == 4 or (leaving.went_on and removal.unless_ours)
         assert leaving.migration == kept.migration
+        assert not mine
 
 
 def test_one_that_is_assigned_here_again_is_looked_after_as_any_other() -> None:

@@ -7,6 +7,12 @@ import pytest
 from quantix_api.errors import PermanentError
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_hostd.claims import Claim, Holder, VolumePlace
+from quantix_hostd.facts.domain import (
+    PAUSED_POST_COPY,
+    PAUSED_POST_COPY_FAILED,
+    RUNNING_POST_COPY_FAILED,
+    DomainState,
+)
 from quantix_hostd.facts.process import QemuProcess
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.vm_world import CLUSTER, VmHandle
@@ -151,6 +157,29 @@ async def test_one_whose_claim_names_another_is_ended_at_once_and_that_claim_sta
     assert hypervisor.calls == ["destroy", "undefine"]
     assert (after := world.claims.read(place)) is not None
     assert after.held_by("h2", 2)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (DomainState.PAUSED, PAUSED_POST_COPY),
+        (DomainState.PAUSED, PAUSED_POST_COPY_FAILED),
+        (DomainState.RUNNING, RUNNING_POST_COPY_FAILED),
+        (DomainState.CRASHED, 1),
+    ],
+)
+@pytest.mark.parametrize("by_order", [True, False])
+async def test_one_that_is_never_to_go_on_is_ended_and_not_asked(
+    orphan: VmHandle, hypervisor: FakeHypervisor, state: DomainState, reason: int, by_order: bool
+) -> None:
+    domain = hypervisor.found[orphan.domain]
+    domain.state, domain.reason = state, reason
+    if by_order:
+        await orphan.world.reconciler.end_orphan(orphan.uid)
+    else:
+        await orphan.world.reconciler.shut_down_guests()
+    await look(orphan)
+    assert hypervisor.calls == ["destroy", "undefine"]
 
 
 async def test_the_end_of_the_host_ends_it_as_it_ends_the_others(

@@ -1,0 +1,46 @@
+"""What the manifest of a migration says, and what its target says in it. Pure; used by `incoming` and
+`departures`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quantix_api.errors import QuantixError
+from quantix_api.messages import message_of, render
+from quantix_api.scalars import MESSAGE_LENGTH
+
+Manifest = dict[str, Any]
+_OVER = ("Succeeded", "Failed", "Cancelled")
+
+
+def status_of(manifest: Manifest) -> dict[str, Any]:
+    status: dict[str, Any] = manifest.get("status") or {}
+    return status
+
+
+def vm_uid_of(manifest: Manifest) -> str | None:
+    """Of the VM that it moves."""
+    uid: str | None = status_of(manifest).get("virtualMachineUID")
+    return uid
+
+
+def is_over(manifest: Manifest) -> bool:
+    return status_of(manifest).get("phase") in _OVER
+
+
+def newest(manifests: list[Manifest]) -> Manifest | None:
+    return max(manifests, key=lambda item: str(item["metadata"]["creationTimestamp"]), default=None)
+
+
+def gone(manifest: Manifest) -> dict[str, str]:
+    """Nothing is here any more; why it was refused stays."""
+    before = status_of(manifest).get("target") or {}
+    return {"outcome": "Gone"} | {name: before[name] for name in ("reason", "message") if name in before}
+
+
+def refusal(error: QuantixError | OSError) -> dict[str, str]:
+    if isinstance(error, QuantixError):
+        return {"outcome": "Refused", "reason": error.reason, "message": message_of(error)[:MESSAGE_LENGTH]}
+    text = render("TargetFailed", said=error.strerror or str(error)).text
+    return {"outcome": "Refused", "reason": "TargetFailed", "message": text}

@@ -95,7 +95,8 @@ class IncomingMoves:
             if manifest["metadata"]["uid"] == uid:
                 status = model_of(VirtualMachineMigration, manifest).status
                 gave_up = status.source is not None and status.source.outcome == "GaveUp"
-                if status.source_host and status.virtual_machine_uid and not gave_up:
+                over = gave_up or status.phase in _OVER
+                if status.source_host and status.virtual_machine_uid and not over:
                     return IncomingMove(uid, status.source_host, status.virtual_machine_uid)
         return None
 

@@ -74,6 +74,17 @@ def test_a_guest_is_reached_at_its_floating_ip_and_goes_out_with_it_until_it_is_
     wait_for("the floating IP to answer again", lambda: (banner in outside.answer(front), ""), IN_FORCE_S)
 
 
+def test_nobody_outside_reaches_a_guest_at_its_own_address_whatever_route_leads_there(
+    view: MachineView, web: Manifest, outside: Neighbour
+) -> None:
+    router = view.get("router", "default", SHARED)["status"]["address"]
+    outside.run("ip", "route", "add", ipv4(web), "via", router)
+    assert outside.pings(router)
+    assert not outside.pings(ipv4(web))
+    assert outside.answer(ipv4(web)) == ""
+    assert callers(view, outside) == router
+
+
 def misses(view: MachineView, said: str) -> tuple[bool, object]:
     message = view.wait_reason("floatingip", "kept", "VirtualMachineNotFound")["message"]
     return said in message, message

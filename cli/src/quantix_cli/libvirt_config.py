@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from quantix_api.filter_tables import ARRIVAL_PORTS
+
 
 @dataclass(frozen=True)
 class HostFacts:
@@ -55,9 +57,11 @@ def render_qemu_conf(facts: HostFacts) -> str:
 
     With dynamic_ownership libvirt would take a shared base image away from the other guests that use it;
     without, it gives QEMU no right to the socket of a TPM, which only its own user may open (0600). Guests
-    are sent by, and taken from, hosts of the cluster alone.
+    are sent by, and taken from, hosts of the cluster alone: QEMU looks at who made a certificate, not at
+    whose it is, so hostd opens these ports to the host that sends one, and to no other.
     """
     driver = '"apparmor"' if facts.apparmor else '"none"'
+    first_port, last_port = ARRIVAL_PORTS
     return f"""\
 security_driver = {driver}
 security_default_confined = {int(facts.apparmor)}
@@ -75,8 +79,8 @@ max_processes = {facts.max_processes}
 max_core = 0
 migrate_tls_x509_cert_dir = "{facts.migration_pki}"
 migrate_tls_x509_verify = 1
-migration_port_min = 49152
-migration_port_max = 49215
+migration_port_min = {first_port}
+migration_port_max = {last_port}
 set_process_name = 1
 auto_dump_path = "/var/lib/libvirt/qemu/dump"
 auto_start_bypass_cache = 0

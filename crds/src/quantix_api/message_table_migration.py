@@ -109,6 +109,7 @@ _OF_HOSTS = (
     Template("SourceFailed", _MIGRATION, "hostd of {restarted} was started anew meanwhile."),
     Template("SourceFailed", _MIGRATION, "{unswitched} did not stop to go on elsewhere."),
     Template("SourceFailed", _MIGRATION, "{unsure} is not sure that {name} is its own."),
+    Template("SourceFailed", _MIGRATION, "No route leads to {unreached}."),
     Template("SourceFailed", _MIGRATION, "Disks of {changing} are about to be plugged in or out."),
     Template("TargetFailed", _MIGRATION, "{target} has not told its address."),
     Template("TargetFailed", _MIGRATION, "hostd of {deaf} does not answer: {said}."),

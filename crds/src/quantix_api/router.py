@@ -23,7 +23,8 @@ class External(ApiModel):
 
     network: Annotated[SharedName, Live("Network that leads out: NAME here, or shared/NAME.")]
     snat: Annotated[
-        Literal["Enabled", "Disabled"], Live("Enabled: guests go out with the router's address.")
+        Literal["Enabled", "Disabled"],
+        Live("Enabled: guests go out with the router's address; nobody outside reaches their own (IPv4)."),
     ] = "Enabled"
     address: Annotated[IP | None, Live("Its address there. Absent: chosen once and kept.")] = None
 

@@ -37,6 +37,7 @@ def departures_of(world: VmWorld, guard: Callable[[Any], Any]) -> Departures:
         trust=no_trust,
         ready=lambda: True,
         clock=world,
+        source_towards=lambda address: world.target.source_towards(address),
         reach=lambda host, address, trust: world.target,
     )
 
@@ -50,14 +51,22 @@ class _Uncounted:
 
 class FakeTarget:
     """`told` are the hand-overs that it heard of, as (migration, epoch), `switched` what is
-    about to be."""
+    about to be; `way` is the address that the source has towards it, "" for none.
+    """
 
     def __init__(self) -> None:
         self.told: list[tuple[str, int]] = []
         self.switched: list[tuple[str, int]] = []
         self.deaf: QuantixError | None = None
+        self.way = "192.0.2.1"
 
-    async def connect_libvirt(self, migration: str) -> tuple[Pieces, Send, Callable[[], Awaitable[None]]]:
+    async def source_towards(self, address: str) -> str:
+        """The address that packets to it have."""
+        return self.way
+
+    async def connect_libvirt(
+        self, migration: str, sender: str
+    ) -> tuple[Pieces, Send, Callable[[], Awaitable[None]]]:
         """Nobody speaks by it here."""
         raise AssertionError("libvirt is not real")
 

@@ -144,7 +144,9 @@ class TwoHosts:
 
     # what the source's hostd asks of the target's
 
-    async def connect_libvirt(self, migration: str) -> tuple[Pieces, Send, Callable[[], Awaitable[None]]]:
+    async def connect_libvirt(
+        self, migration: str, sender: str
+    ) -> tuple[Pieces, Send, Callable[[], Awaitable[None]]]:
         gate = PacketGate(self.vm.domain, self._why_not, self._may_go_on)
         return *await way_to(self.target.layout, gate, self._ways), self._ways.aclose
 

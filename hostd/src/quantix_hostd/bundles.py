@@ -137,6 +137,7 @@ def _departures(hostd: Hostd) -> Departures:
         trust=partial(trust_of_hosts, hostd.api),
         ready=lambda: trust is not None and trust.ready,
         clock=hostd.clock,
+        source_towards=NetlinkClient().source_towards,
     )
 
 

@@ -86,6 +86,7 @@ class Doors:
                 guests=self._guests_here,
                 known=parts.known,
                 moves=parts.moves,
+                open_to=parts.host.open_to,
             )
         )
 

@@ -6,9 +6,9 @@ Used by the plan of `host.network`. `ip quantix` gives guests the host's address
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from quantix_api.filter_tables import TABLE
+from quantix_api.filter_tables import ARRIVAL_PORTS, TABLE
 from quantix_hostd.facts.links import HOST_LEG
 
 _ICMP = ("destination-unreachable", "echo-request", "time-exceeded", "parameter-problem")
@@ -29,13 +29,15 @@ And what that stack says there of itself: who its routers are, what groups it he
 _BEFORE_FRAGMENTS = "-450"
 
 
-def render_tables(prefixes: Iterable[str], bridge: str, wire: str = "") -> str:
+def render_tables(prefixes: Iterable[str], bridge: str, wire: str = "", senders: Iterable[str] = ()) -> str:
     """Our tables. Packets from `prefixes` that leave by anything but `bridge` get the host's own address;
     what comes in by `bridge` for an address of the host itself, whichever, opens no connection, neither to
     the host nor to a container whose port is published there; nor does what the host takes as meant for all.
     What comes in by a guest's tap is not for the host at all, whatever it says, and the host says nothing
     there. So it is with a `wire` that is a port of the switch: its bridge hears and answers, with the same
-    MAC, and the host's own stack would do so once more.
+    MAC, and the host's own stack would do so once more. `senders` are the addresses of the hosts that send
+    guests now: from there alone a connection to the ports where QEMU receives begins. One that has begun is
+    never ended: a guest may be on its way by it.
 
     Written exactly as `nft list` prints it, so that both can be compared.
     """
@@ -57,7 +59,19 @@ def render_tables(prefixes: Iterable[str], bridge: str, wire: str = "") -> str:
     said = ("said", "filter hook output priority raw", into_a_port)
     asked = ("input", "filter hook input priority filter", by_a_port)
     asks = ("output", "filter hook output priority filter", into_a_port)
-    return _table("ip", nat) + _table("inet", heard, said, addressed, received) + _table("arp", asked, asks)
+    arriving = ("arriving", "filter hook input priority filter", _arriving(senders))
+    guards = _table("inet", heard, said, addressed, received, arriving)
+    return _table("ip", nat) + guards + _table("arp", asked, asks)
+
+
+def _arriving(senders: Iterable[str]) -> Iterator[str]:
+    # programs of the host itself: the kernel gives ports of this range to any of them
+    yield 'iifname "lo" accept'
+    yield "ct state established,related accept"
+    for sender in sorted(set(senders)):
+        yield f"{'ip6' if ':' in sender else 'ip'} saddr {sender} accept"
+    # TCP is named last: a condition on its ports is false of all that is none, neighbour discovery included
+    yield f"tcp dport {'-'.join(map(str, ARRIVAL_PORTS))} drop"
 
 
 def _table(family: str, *chains: tuple[str, str, Iterable[str]]) -> str:

@@ -53,7 +53,7 @@ class Way:
         xml = target_xml(await self.sender.migratable_xml(self.vm.domain), epoch, ())
         there = xml.replace(str(self.source.layout.root), str(self.target.layout.root))
         path = self.source.layout.run / "migration" / "move.sock"
-        sending = Sending(path, TARGET, "127.0.0.1", there)
+        sending = Sending(path, TARGET, "127.0.0.1", "127.0.0.1", there)
         async with AsyncExitStack() as stack:
             opened = RelaySocket(path, partial(way_to, self.target.layout, gate, stack))
             await opened.open()

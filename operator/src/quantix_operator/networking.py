@@ -49,7 +49,7 @@ async def networking(context: Context, remote: str, objects: Objects) -> AsyncIt
         cache=context.cache,
         objects=objects,
         northbound=northbound,
-        ledger=Ledger(),
+        ledger=Ledger(objects.takes_in),
         clock=context.clock,
         resolvers=await asyncio.to_thread(read_resolvers),
     )

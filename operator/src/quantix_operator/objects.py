@@ -183,6 +183,11 @@ class Objects:
         near = same or difflib.get_close_matches(wanted[:_LONGEST_COMPARED], short, n=1)
         return near[0] if near else ""
 
+    def takes_in(self, network: str, namespace: str) -> bool:
+        """Whether the Network with this key lets a namespace use it; one that is not there refuses nobody."""
+        found = self.get(Network, network)
+        return found is None or self.allows(found.spec.allowed_namespaces, namespace)
+
     def allows(self, selector: dict[str, str] | None, namespace: str) -> bool:
         """Whether `allowedNamespaces` (absent: all) selects the namespace."""
         return admits(selector, self._cache.get(NAMESPACES, namespace))

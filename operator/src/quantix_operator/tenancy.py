@@ -18,7 +18,7 @@ def as_told(other: str, reader: str) -> str:
     """
     kind, _, key = other.rpartition(" ")
     namespace = _namespace(key)
-    if namespace and namespace == _namespace(reader.rpartition(" ")[2]):
+    if namespace and namespace == home_of(reader):
         return other
     return (A_KIND_ELSEWHERE if namespace else A_KIND).format(kind=kind)
 
@@ -33,6 +33,11 @@ def users_as_told(users: Sequence[str], home: str, at_most: int, kind: str = "VM
     if others:
         told.append(COUNTED_ELSEWHERE.format(counted=counted(others, kind)))
     return ", ".join(told)
+
+
+def home_of(name: str) -> str:
+    """The namespace of an object called by kind and key: `VM default/web-1`; "" where it has none."""
+    return _namespace(name.rpartition(" ")[2])
 
 
 def _namespace(key: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -74,6 +75,11 @@ class Moves(Protocol):
     async def handed_over(self, move: IncomingMove, epoch: int) -> None: ...
 
 
+def _no_door(_address: str) -> AbstractAsyncContextManager[None]:
+    """Where no packet filter is kept."""
+    return nullcontext()
+
+
 async def _at_once() -> None:
     """What is known already."""
 
@@ -83,7 +89,7 @@ class Backend:
     """`known` returns once the API's objects are in `stores`; `shut_down` shuts every guest of this host down
     and returns the keys of those that start again with Quantix; `guests` are the keys of those that are here,
     each with the seconds that it may take to shut down; `metrics` is Prometheus' text, of the VM with a UID
-    or of all that this process knows.
+    or of all that this process knows; QEMU takes guests from an address while what `open_to` returns lasts.
     """
 
     host: str
@@ -101,6 +107,7 @@ class Backend:
     shut_down: Callable[[], Awaitable[list[str]]]
     guests: Callable[[], Awaitable[Mapping[str, int]]]
     moves: Moves | None = None
+    open_to: Callable[[str], AbstractAsyncContextManager[None]] = _no_door
     known: Callable[[], Awaitable[object]] = _at_once
     upload_pace: Pace = Pace()  # noqa: RUF009 - it is frozen
 

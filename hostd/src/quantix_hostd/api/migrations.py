@@ -5,8 +5,10 @@ Only the source of a migration that the API knows, by the certificate of that ho
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
+from ipaddress import ip_address
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -23,6 +25,8 @@ from quantix_hostd.clients.libvirt_relay import relay
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.migration.kept import IncomingMove
 from quantix_hostd.migration.sent_domain import why_not
+
+_LOOK_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -42,19 +46,35 @@ class MigrationDoors:
 
     async def _libvirt(self, request: web.Request) -> web.StreamResponse:
         move = self._admit(request)
+        # before the other's libvirtd hears anything: what it asks first is that QEMU receives
+        async with self._backend.open_to(_sender(request)):
+            return await self._lead_to_libvirt(request, move)
+
+    async def _lead_to_libvirt(self, request: web.Request, move: IncomingMove) -> web.StreamResponse:
         socket = web.WebSocketResponse(max_msg_size=_MOST_BYTES)
         await socket.prepare(request)
         assert self._backend.moves is not None
         may_make = partial(self._why_not, move)
         may_go_on = partial(self._backend.moves.switched.may_go_on, move)
         gate = PacketGate(domain_name(move.vm_uid), may_make, may_go_on)
+        ending = asyncio.create_task(self._close_when_over(move, socket), name=f"way-{move.uid}")
         try:
             await relay(self._backend.layout.libvirt_socket, gate, _pieces(socket), socket.send_bytes)
         except (QuantixError, OSError) as error:
             log.warning("the way to libvirtd ended", migration=move.uid, source=move.source, error=str(error))
         finally:
+            ending.cancel()
             await socket.close()
         return socket
+
+    async def _close_when_over(self, move: IncomingMove, socket: web.WebSocketResponse) -> None:
+        """A source that keeps its way would keep QEMU's ports open to itself, too."""
+        assert self._backend.moves is not None
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            if self._backend.moves.move(move.uid) is None:
+                await socket.close()
+                return
 
     async def _switching(self, request: web.Request) -> web.Response:
         move = self._admit(request)
@@ -94,6 +114,18 @@ class MigrationDoors:
 
 
 _MOST_BYTES = 33 * 1024 * 1024
+
+
+def _sender(request: web.Request) -> str:
+    """From which address the source's QEMU comes: the source knows its routes, and nobody can connect by an
+    address that is not its own. Raises HTTPBadRequest.
+    """
+    said = request.query.get("from", "")
+    try:
+        # a scope (fe80::1%eth0) is the other host's own word for one of its wires
+        return str(ip_address(said.replace("%", " ")))
+    except ValueError:
+        raise web.HTTPBadRequest(text="from is the address that the guest is sent from.") from None
 
 
 async def _epoch(request: web.Request, least: int) -> int:

@@ -33,8 +33,11 @@ class OtherHostd:
         self._address = address
         self._trust = trust
 
-    async def connect_libvirt(self, migration: str) -> tuple[Pieces, Send, Callable[[], Awaitable[None]]]:
-        """A way into its libvirtd for this migration (UID): what comes, how to send, how to close.
+    async def connect_libvirt(
+        self, migration: str, sender: str
+    ) -> tuple[Pieces, Send, Callable[[], Awaitable[None]]]:
+        """A way into its libvirtd for this migration (UID), whose guest is sent from the address `sender`:
+        what comes, how to send, how to close.
 
         Raises TransientError (TargetFailed).
         """
@@ -42,7 +45,7 @@ class OtherHostd:
         try:
             async with asyncio.timeout(_ANSWER_S):
                 socket = await session.ws_connect(
-                    self._url(f"/v1/migrations/{migration}/libvirt"),
+                    self._url(f"/v1/migrations/{migration}/libvirt").with_query({"from": sender}),
                     ssl=await self._trust(),
                     server_hostname=self._host,
                     max_msg_size=_MOST_BYTES,

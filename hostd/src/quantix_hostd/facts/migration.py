@@ -9,14 +9,16 @@ from pathlib import Path
 @dataclass(frozen=True)
 class Sending:
     """How libvirt is to send a running guest. `socket` leads to the other host's libvirtd, whose QEMU listens
-    at `address` and shows a certificate of `host`. `xml` is the domain as it is to be there; `disks` are
-    those (by their `dev`) whose data goes, too. `bytes_per_second` 0: no limit. `post_copy`: it may be
-    switched before all memory is there (docs/adr/0052), and then it is not left paused by libvirt.
+    at `address`, towards which this host is `sender`, and shows a certificate of `host`. `xml` is the domain
+    as it is to be there; `disks` are those (by their `dev`) whose data goes, too. `bytes_per_second` 0: no
+    limit. `post_copy`: it may be switched before all memory is there (docs/adr/0052), and then it is not left
+    paused by libvirt.
     """
 
     socket: Path
     host: str
     address: str
+    sender: str
     xml: str
     disks: tuple[str, ...] = ()
     auto_converge: bool = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -135,6 +136,11 @@ class HostController:
         observed = await self._observe(host)
         await report(self._tools.api, HOSTS, manifest, derive_status(observed, datetime.now(UTC)))
         return _LOOK_AGAIN_S
+
+    def open_to(self, address: str) -> AbstractAsyncContextManager[None]:
+        """Guests may come from `address` while this lasts. Raises TransientError."""
+        network = self._tools.network
+        return network.door.open_to(address) if network is not None else nullcontext()
 
     def moment(self, load: MachineLoad, states: Sequence[str] | None) -> HostMoment:
         """The host for its metrics: `load` is of now, `states` of its domains, the rest of the last look."""

@@ -5,7 +5,7 @@ Used by the reconciler of VMs, which decides. Reads the migrations that the API 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -51,6 +51,8 @@ class Departures:
     trust: Trust
     ready: Callable[[], bool]
     clock: Clock
+    source_towards: Callable[[str], Awaitable[str]]
+    """The address with which packets to this one leave."""
     reach: Callable[[str, str, Trust], Target] = OtherHostd
     """The hostd of a host, at an address."""
     _told_s: dict[str, dict[bool, float]] = field(default_factory=dict)
@@ -127,12 +129,17 @@ class Departures:
             raise as_error(TransientError, "TargetFailed", target=wanted.target)
         told = host.status.addresses.migration if host.status.addresses else None
         xml = target_xml(await self.hypervisor.migratable_xml(domain), wanted.epoch, wanted.local)
+        address = told or api.rpartition(":")[0].strip("[]")
+        sender = await self.source_towards(address)
+        if not sender:
+            raise as_error(TransientError, "SourceFailed", unreached=address)
         migration, spec = vm.spec.migration, self._spec(wanted.migration)
         asked = spec.auto_converge if spec is not None else None
         sending = Sending(
             socket=self.outgoing.socket(vm.metadata.uid),
             host=wanted.target,
-            address=told or api.rpartition(":")[0].strip("[]"),
+            address=address,
+            sender=sender,
             xml=xml,
             disks=wanted.local,
             auto_converge=migration.auto_converge if asked is None else asked,

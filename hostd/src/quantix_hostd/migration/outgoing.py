@@ -32,7 +32,9 @@ log = structlog.get_logger(__name__)
 class Target(Protocol):
     """The hostd of the other host (`clients.other_hostd`)."""
 
-    async def connect_libvirt(self, migration: str) -> tuple[Pieces, Send, Callable[[], Awaitable[None]]]: ...
+    async def connect_libvirt(
+        self, migration: str, sender: str
+    ) -> tuple[Pieces, Send, Callable[[], Awaitable[None]]]: ...
 
     async def switching(self, migration: str, epoch: int) -> None: ...
 
@@ -167,7 +169,7 @@ class OutgoingMoves:
         self, ways: AsyncExitStack, domain: str, migration: str, sending: Sending, target: Target
     ) -> None:
         async def connect() -> tuple[AsyncIterator[bytes], Send]:
-            pieces, send, close = await target.connect_libvirt(migration)
+            pieces, send, close = await target.connect_libvirt(migration, sending.sender)
             ways.push_async_callback(close)
             return pieces, send
 

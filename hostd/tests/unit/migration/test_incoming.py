@@ -48,6 +48,15 @@ async def test_it_goes_on_once_it_is_handed_over_and_not_before(arrival: Arrival
     assert (record.epoch, record.started, record.places) == (2, True, (arrival.place,))
 
 
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed", "Cancelled"])
+async def test_the_source_has_no_way_in_any_more_once_it_is_over(arrival: Arrival, phase: str) -> None:
+    await arrival.look()
+    assert arrival.moves.move("m1") is not None
+    arrival.migrations["m1"]["status"]["phase"] = phase
+    arrival.migrations["m1"] = arrival.world.api.put(arrival.migrations["m1"])
+    assert arrival.moves.move("m1") is None
+
+
 async def test_who_was_away_reads_the_hand_over_in_the_api(arrival: Arrival) -> None:
     await arrival.look()
     await arrival.arrive()

@@ -51,7 +51,7 @@ class Sender:
     async def send(self) -> None:
         self.ended.clear()
         socket = self.moves.socket("a")
-        sending = Sending(socket=socket, host="h2", address="10.0.0.2", xml="", disks=())
+        sending = Sending(socket=socket, host="h2", address="10.0.0.2", sender="10.0.0.1", xml="", disks=())
         self.moves.begin("a", "qx-a", f"m-{id(socket)}", sending, FakeTarget())
         await asyncio.wait_for(self.ended.wait(), 5.0)
         self.moves.forget("a")

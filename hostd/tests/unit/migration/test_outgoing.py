@@ -44,10 +44,12 @@ class Way(FakeTarget):
         self.left = asyncio.Event()
 
     async def connect(self) -> tuple[Pieces, Send]:
-        pieces, send, _ = await self.connect_libvirt("m1")
+        pieces, send, _ = await self.connect_libvirt("m1", "192.0.2.2")
         return pieces, send
 
-    async def connect_libvirt(self, migration: str) -> tuple[Pieces, Send, Callable[[], Awaitable[None]]]:
+    async def connect_libvirt(
+        self, migration: str, sender: str
+    ) -> tuple[Pieces, Send, Callable[[], Awaitable[None]]]:
         async def pieces() -> AsyncIterator[bytes]:
             try:
                 yield b"x"
@@ -97,7 +99,7 @@ async def test_whatever_ends_it_is_told_and_counted(
 ) -> None:
     ended, ends, way = asyncio.Event(), Ends(), Way(close)
     moves = OutgoingMoves(Sender(end), Layout(tmp_path), lambda uid: ended.set(), SystemClock(), ends)
-    sending = Sending(moves.socket("v1"), "h2", "192.0.2.2", "<domain/>")
+    sending = Sending(moves.socket("v1"), "h2", "192.0.2.1", "192.0.2.2", "<domain/>")
     moves.begin("v1", "qx-v1", "m1", sending, way)
     assert moves.state("v1", "m1") == Sent("m1")
     async with asyncio.timeout(5.0):

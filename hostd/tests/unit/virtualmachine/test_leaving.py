@@ -54,11 +54,24 @@ async def test_it_is_sent_to_the_address_of_the_target(running: VmHandle, migrat
     await begin(running, migration)
     sending = sender(running).sendings[running.domain]
     assert (sending.host, sending.address, sending.disks) == ("h2", "192.0.2.2", ("vda",))
+    assert sending.sender == "192.0.2.1"
     assert 'epoch="2"' in sending.xml
     await running.look_after(2.1)
     migration.pull()
     assert migration.source == {"mode": "PreCopy", "dirtyBytesPerSecond": 4096}
     assert migration.status["progress"]["percent"] == 50
+
+
+async def test_it_stays_where_no_route_leads_to_the_target(
+    running: VmHandle, migration: MigrationHandle, world: VmWorld
+) -> None:
+    world.target.way = ""
+    migration.change("target", prepared=True)
+    await look(running, migration)
+    await look(running, migration)
+    assert (migration.source["outcome"], migration.source["reason"]) == ("GaveUp", "SourceFailed")
+    assert migration.source["message"] == "No route leads to 192.0.2.2."
+    assert sender(running).sendings == {}
 
 
 async def test_what_arrived_is_handed_over_and_told_and_goes_once_it_runs_there(

@@ -8,13 +8,16 @@ It lives in the event loop: between a question and the `hold` that follows there
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from quantix_operator.tenancy import home_of
 from quantix_operator.topology.view import NetworkView, Wire
 from quantix_operator.topology.wires import Wires
 
+TakesIn = Callable[[str, str], bool]
+"""Whether a network (its key) lets a namespace use it."""
 _NOTHING: Mapping[str, Holder] = MappingProxyType({})
 
 
@@ -55,10 +58,17 @@ class _Record:
     wire: Wire
 
 
-class Ledger:
-    """Allocations by owner and port, and by wire and address."""
+def _everybody(_network: str, _namespace: str) -> bool:
+    return True
 
-    def __init__(self) -> None:
+
+class Ledger:
+    """Allocations by owner and port, and by wire and address. Whom `takes_in` refuses has what it has, and
+    its wishes count for nothing; it is asked at each question, since labels of namespaces change.
+    """
+
+    def __init__(self, takes_in: TakesIn = _everybody) -> None:
+        self._takes_in = takes_in
         self._wires = Wires()
         self._records: dict[str, dict[str, _Record]] = {}
         self._addresses: dict[Wire, dict[str, Holder]] = {}
@@ -157,12 +167,13 @@ class Ledger:
 
     def eldest(self, wire: Wire, address: str) -> Claimant | None:
         """Who of those that ask for a static address comes first, in whichever network of the wire."""
-        asking = (claimant for wanted in self.wanted(wire) for claimant in wanted.get(address, ()))
-        return min(asking, default=None)
+        return min(self._asking(wire, address), default=None)
 
-    def wanted(self, wire: Wire) -> tuple[Mapping[str, set[Claimant]], ...]:
-        """The static addresses that somebody asks for in the networks of a wire."""
-        return tuple(self._wanted[key] for key in self._wires.keys(wire) if key in self._wanted)
+    def _asking(self, wire: Wire, address: str) -> Iterator[Claimant]:
+        for network in self._wires.keys(wire):
+            for claimant in self._wanted.get(network, {}).get(address, ()):
+                if self._takes_in(network, home_of(claimant.name)):
+                    yield claimant
 
 
 def _drop(index: dict[str, Holder], value: str, holder: Holder) -> None:

@@ -11,17 +11,19 @@ from collections.abc import Container
 from quantix_operator.ipam.ledger import Claimant, Ledger
 from quantix_operator.northbound.addresses import Pool
 from quantix_operator.tenancy import as_told
-from quantix_operator.topology.view import NetworkView, SubnetView
+from quantix_operator.topology.view import NetworkView, SubnetView, Wire
 
 
-class _AnyOf(Container[str]):
-    """What is in one of several containers."""
+class _Taken(Container[str]):
+    """Addresses on a wire that are given out, or that somebody asks for by name."""
 
-    def __init__(self, *containers: Container[str]) -> None:
-        self._containers = containers
+    def __init__(self, wire: Wire, ledger: Ledger) -> None:
+        self._wire = wire
+        self._ledger = ledger
+        self._given = ledger.addresses(wire)
 
     def __contains__(self, item: object) -> bool:
-        return any(item in container for container in self._containers)
+        return item in self._given or self._ledger.eldest(self._wire, str(item)) is not None
 
 
 def free_pool(subnet: SubnetView, view: NetworkView, ledger: Ledger) -> Pool:
@@ -37,7 +39,7 @@ def free_pool(subnet: SubnetView, view: NetworkView, ledger: Ledger) -> Pool:
 
 def taken(view: NetworkView, ledger: Ledger) -> Container[str]:
     """Addresses on the wire that are given out, or that somebody asks for by name."""
-    return _AnyOf(ledger.addresses(view.wire), *ledger.wanted(view.wire))
+    return _Taken(view.wire, ledger)
 
 
 def address_user(address: str, claimant: Claimant, view: NetworkView, ledger: Ledger) -> str | None:

@@ -87,6 +87,17 @@ def of_port(direction: Direction, port: UUID) -> str:
     return f'{_side(direction)} == "{port}"'
 
 
+def comes_as_it_is(port: UUID, prefixes: tuple[IPv4Network | IPv6Network, ...], family: Family) -> str:
+    """The packets that come in by a router's port of this name for an address in `prefixes`, and that no NAT
+    has led there: neither answers (with the errors about what was sent) nor what comes by a floating IP.
+
+    What comes as it is was never tracked, where NAT alone tracks packets; and each of the other conditions
+    brings `ct.trk`, also when it is negated.
+    """
+    there = _peer("from-lport", family, Prefixes(prefixes))
+    return f'inport == "{port}" && {there} && (!ct.trk || (!ct.est && !ct.rel && !ct.dnat))'
+
+
 def _side(direction: Direction) -> str:
     return "outport" if direction == "to-lport" else "inport"
 

@@ -184,6 +184,7 @@ MEMBERSHIPS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "Logical_Switch_Port": (("Logical_Switch", "ports"), ("Port_Group", "ports")),
     "Logical_Router_Port": (("Logical_Router", "ports"),),
     "Logical_Router_Static_Route": (("Logical_Router", "static_routes"),),
+    "Logical_Router_Policy": (("Logical_Router", "policies"),),
     "NAT": (("Logical_Router", "nat"),),
     "ACL": (("Logical_Switch", "acls"), ("Port_Group", "acls")),
     "DNS": (("Logical_Switch", "dns_records"),),

@@ -9,17 +9,19 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
+from uuid import UUID
 
 from quantix_api import Router, identity
 from quantix_api.network import Route
 from quantix_operator.northbound.capabilities import Capabilities
-from quantix_operator.northbound.match import Family
+from quantix_operator.northbound.match import Family, comes_as_it_is, parse_prefixes
 from quantix_operator.northbound.rows import DesiredRow, Owner, SetRef
 from quantix_operator.topology.view import NetworkView
 
 MAX_GATEWAYS = 5
 """The most hosts that carry a router's way out (BFD between each pair of them)."""
 MAC_BINDING_AGE_S = 3600
+CLOSED_PRIORITY = 1000
 DEFAULT_ROUTES: dict[Family, str] = {4: "0.0.0.0/0", 6: "::/0"}
 
 
@@ -184,6 +186,7 @@ def _outside(plan: RouterPlan, leg: OutsideLeg) -> Iterator[DesiredRow]:
                 yield _pinned(owner, name, str(subnet.pool.gateway), leg.next_hop_mac)
     if leg.snat:
         yield from _source_nat(plan, leg)
+        yield from _closed(plan, port)
 
 
 def _pinned(owner: Owner, port: str, next_hop: str, mac: str) -> DesiredRow:
@@ -212,6 +215,23 @@ def _source_nat(plan: RouterPlan, leg: OutsideLeg) -> Iterator[DesiredRow]:
                 external_ip=address,
                 logical_ip=inside.view.v4.cidr,
             )
+
+
+def _closed(plan: RouterPlan, outside: DesiredRow) -> Iterator[DesiredRow]:
+    """Who sends from outside to an address inside is not answered: with a route there anybody on that wire
+    can. Answers and floating IPs are translated before policies are asked (ovn-northd(8), 23.03: tables
+    UNSNAT and DNAT, then IP Routing, then Policy). IPv4 only, as the source NAT.
+    """
+    prefixes = parse_prefixes((leg.view.v4.cidr for leg in plan.inside if leg.view.v4 is not None), 4)
+    if prefixes:
+        yield plan.owner.row(
+            "Logical_Router_Policy",
+            "closed/4",
+            parents=[SetRef(*plan.owner.ref("Logical_Router"), "policies")],
+            priority=CLOSED_PRIORITY,
+            match=comes_as_it_is(UUID(str(outside.columns["name"])), prefixes, 4),
+            action="drop",
+        )
 
 
 def _route(owner: Owner, destination: str, next_hop: str, port: str | None = None) -> DesiredRow:

@@ -46,6 +46,16 @@ class Net:
         )
         return f"(ip4.src={address})" in self.central.trace(self.switch("default"), microflow)
 
+    def comes_straight(self, nic: NicStatus) -> bool:
+        """Whether a packet from outside to the guest's own address ends at it."""
+        mac = self.mac_of(f"{self.router_address}/24")
+        microflow = (
+            f'inport == "{self.outside.port}" && eth.src == {self.outside.mac} && eth.dst == {mac} '
+            f"&& ip4.src == {self.outside.addresses[0]} && ip4.dst == {nic.addresses[0]} && ip.ttl == 64 "
+            "&& tcp && tcp.src == 40000 && tcp.dst == 80"
+        )
+        return f'output to "{nic.port}"' in self.central.trace(self.switch("outside"), microflow)
+
     @property
     def router_address(self) -> str:
         """That of the router, outside."""
@@ -104,6 +114,16 @@ def test_what_comes_to_it_ends_at_the_nic_as_far_as_its_groups_let_it(net: Net) 
 def test_the_guest_goes_out_with_it_and_its_neighbour_with_the_routers_address(net: Net) -> None:
     assert net.goes_out_as(net.web, ADDRESS)
     assert net.goes_out_as(net.plain, net.router_address)
+
+
+async def test_nothing_comes_in_to_a_guests_own_address_unless_the_router_only_routes(net: Net) -> None:
+    """A Router of somebody else, with a route there, sends such packets."""
+    assert not net.comes_straight(net.plain)
+    assert not net.comes_straight(net.web)
+    way = {"networks": [{"name": "default"}], "external": {"network": "outside", "snat": "Disabled"}}
+    net.world.change(ROUTERS, f"{SHARED}/default", spec=way)
+    await net.settle()
+    assert net.comes_straight(net.plain)
 
 
 def test_the_wire_is_told_where_it_is(net: Net) -> None:

@@ -134,7 +134,7 @@ class World:
         """Forget everything that an operator keeps in memory, as a new process would."""
         self.metrics = Metrics()
         api = cast("ApiClient", self.api)
-        self.ledger = Ledger()
+        self.ledger = Ledger(self.objects.takes_in)
         self.context = NetworkContext(
             api,
             self.cache,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from quantix_operator.northbound.match import (
     AddressSetName,
     PortRange,
     Prefixes,
+    comes_as_it_is,
     parse_prefixes,
     render_rule,
 )
@@ -35,6 +38,11 @@ from quantix_operator.northbound.match import (
         (
             render_rule("from-lport", "g", 4, "Any", peer=Prefixes(parse_prefixes(["10.0.0.7/8"], 4))),
             "inport == @g && ip4 && ip4.dst == 10.0.0.0/8",
+        ),
+        (
+            comes_as_it_is(UUID(int=7), parse_prefixes(["10.1.0.0/24", "10.0.0.0/24"], 4), 4),
+            'inport == "00000000-0000-0000-0000-000000000007" && ip4.dst == {10.0.0.0/24, 10.1.0.0/24} '
+            "&& (!ct.trk || (!ct.est && !ct.rel && !ct.dnat))",
         ),
     ],
 )

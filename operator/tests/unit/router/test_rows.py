@@ -10,7 +10,7 @@ import pytest
 from quantix_api import Network
 from quantix_operator.northbound.capabilities import Capabilities
 from quantix_operator.northbound.rows import DesiredRow, Owner, RowRef, is_row_of
-from quantix_operator.router.rows import OutsideLeg, RouterPlan, router_rows
+from quantix_operator.router.rows import InsideLeg, OutsideLeg, RouterPlan, router_rows
 from quantix_operator.topology.view import make_view
 
 CLUSTER = "11111111-1111-4111-8111-111111111111"
@@ -26,6 +26,37 @@ def pinned(next_hop_mac: str | None, *addresses: str) -> list[DesiredRow]:
     leg = OutsideLeg(make_view(CLUSTER, network), addresses, True, ("h1",), next_hop_mac)
     plan = RouterPlan(OWNER, (), leg, (), Capabilities())
     return [row for row in router_rows(plan) if row.ref.table == "Static_MAC_Binding"]
+
+
+def rows_of(table: str, snat: bool, *cidrs: str) -> list[DesiredRow]:
+    """Of a router in networks with these subnets, which has a way out."""
+    inside = []
+    for place, cidr in enumerate(cidrs):
+        metadata = {"name": f"n{place}", "namespace": "default", "uid": f"u{place}"}
+        network = Network.parse({"metadata": metadata, "spec": {"subnets": [{"cidr": cidr}]}})
+        inside.append(InsideLeg(make_view(CLUSTER, network), MAC, (cidr,), 1442))
+    spec = {"physical": {"name": "qx-local"}, "subnets": [{"cidr": "10.78.0.0/24"}]}
+    network = Network.parse({"metadata": {"name": "out", "namespace": "shared", "uid": "u"}, "spec": spec})
+    leg = OutsideLeg(make_view(CLUSTER, network), ("10.78.0.9/24",), snat, ("h1",))
+    plan = RouterPlan(OWNER, tuple(inside), leg, (), Capabilities())
+    return [row for row in router_rows(plan) if row.ref.table == table]
+
+
+def test_a_router_with_snat_drops_what_comes_in_for_an_address_behind_it() -> None:
+    networks = ("10.2.0.0/24", "10.1.0.0/24", "fd00:1::/64")
+    (row,) = rows_of("Logical_Router_Policy", True, *networks)
+    ports = rows_of("Logical_Router_Port", True, *networks)
+    (outside,) = [port.columns["name"] for port in ports if port.columns.get("ha_chassis_group")]
+    assert row.columns["action"] == "drop"
+    assert row.columns["match"] == (
+        f'inport == "{outside}" && ip4.dst == {{10.1.0.0/24, 10.2.0.0/24}} '
+        "&& (!ct.trk || (!ct.est && !ct.rel && !ct.dnat))"
+    )
+
+
+def test_one_that_only_routes_drops_nothing_nor_one_without_ipv4_behind_it() -> None:
+    assert rows_of("Logical_Router_Policy", False, "10.1.0.0/24") == []
+    assert rows_of("Logical_Router_Policy", True, "fd00:1::/64") == []
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from quantix_hostd.host.model import NetworkFacts
 from quantix_hostd.host.network import model
 from quantix_hostd.host.network.between_hosts import arrival_address, too_small
 from quantix_hostd.host.network.desired import desired_network
+from quantix_hostd.host.network.door import HostDoor
 from quantix_hostd.host.network.model import (
     EXTERNAL_BRIDGE,
     MARK,
@@ -41,7 +42,7 @@ from quantix_hostd.host.network.model import (
     PhysicalWire,
 )
 from quantix_hostd.host.network.physical import PREFIX, physical_wires
-from quantix_hostd.host.network.plan import plan_network, plan_packet_filter, traffic_problem
+from quantix_hostd.host.network.plan import plan_network, traffic_problem
 from quantix_hostd.host.network.tunnel import Underlay, attached_wire, tunnel_place
 
 _SYSTEM_OVS_RUN = "unix:/run/openvswitch/"
@@ -81,6 +82,7 @@ class HostNetwork:
     ) -> None:
         self._own_addresses = own_addresses
         self._clients = clients
+        self.door = HostDoor(clients.nft)
         self._layout = layout
         self._southbound = southbound
         self._way_out_mac = identity.way_out_mac(cluster_uid)
@@ -158,10 +160,14 @@ class HostNetwork:
         """
         for _ in range(_MAX_ROUNDS):
             state = await observe_network(self._clients)
-            actions = plan_network(spec, state)
+            actions = plan_network(self.door.wish(spec), state)
             if not actions:
                 return state
             for action in actions:
+                if isinstance(action, model.ReplacePacketFilter):
+                    # with those who began to send since it was planned
+                    await self.door.put()
+                    continue
                 await apply_action(self._clients, action)
                 log.info("network changed", action=type(action).__name__, **_said(action))
         raise endless(actions)
@@ -170,11 +176,9 @@ class HostNetwork:
         """Guests' taps are there while the switch does not answer, and the host hears them. What it has of a
         wire for tunnels is its own stack's business meanwhile.
         """
-        spec = replace(spec, wire=None)
+        self.door.wish(replace(spec, wire=None))
         try:
-            for action in plan_packet_filter(spec, await self._clients.nft.our_tables()):
-                await apply_action(self._clients, action)
-                log.info("network changed", action=type(action).__name__, **_said(action))
+            await self.door.put()
         except QuantixError as error:
             log.warning("packet filter not as it should be", reason=error.reason, error=str(error))
 

@@ -66,7 +66,8 @@ class PhysicalWire:
 class NetworkSpec:
     """What should be. `system_id` is the UID of the Host, `datapath` OVS's word: system or netdev.
 
-    `way_out_mac` is that of the host's own port on `qx-ex`.
+    `way_out_mac` is that of the host's own port on `qx-ex`; `senders` are the addresses from which other
+    hosts send guests now.
     """
 
     system_id: str
@@ -79,6 +80,7 @@ class NetworkSpec:
     ways_out: tuple[WayOut, ...] = ()
     physical: tuple[PhysicalWire, ...] = ()
     wire: TunnelWire | None = None
+    senders: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

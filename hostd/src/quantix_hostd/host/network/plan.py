@@ -72,11 +72,12 @@ def wanted_external_ids(spec: NetworkSpec) -> dict[str, str]:
     }
 
 
-def plan_packet_filter(spec: NetworkSpec, found: str) -> tuple[NetworkAction, ...]:
+def plan_packet_filter(spec: NetworkSpec, found: str) -> tuple[ReplacePacketFilter, ...]:
     """What puts our tables right, of which `found` is the text: part of `plan_network`, and all that can be
     done without the switch.
     """
-    tables = render_tables(_sources(spec), EXTERNAL_BRIDGE, spec.wire.device if spec.wire else "")
+    wire = spec.wire.device if spec.wire else ""
+    tables = render_tables(_sources(spec), EXTERNAL_BRIDGE, wire, spec.senders)
     return () if _normal(tables) == _normal(found) else (ReplacePacketFilter(tables),)
 
 

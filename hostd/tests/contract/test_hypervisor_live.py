@@ -10,6 +10,7 @@ import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import libvirt
 import pytest
@@ -21,10 +22,13 @@ from quantix_hostd.clients.libvirt import LibvirtClient
 from quantix_hostd.domainxml.render import render_copy, render_device, render_domain
 from quantix_hostd.domainxml.spec import Bus, Cdrom, Cpu, Disk, DomainSpec, DomainUuid
 from quantix_hostd.domainxml.view import DomainView, differences, view
+from quantix_hostd.migration.sent_domain import Awaited, why_not
+from quantix_hostd.migration.target_xml import target_xml
 from quantix_hostd.virtualmachine.directories import VmDirectories
 from quantix_lab.domain_samples import samples
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.libvirt_host import LibvirtHost
+from quantix_lab.vm_world import CLUSTER
 from quantix_lab.waiting import eventually_async
 
 _MIB = 1024**2
@@ -58,10 +62,15 @@ class Bench:
         return view(found.live_xml)
 
     async def expect(self, **changed: object) -> None:
-        """The live domain is what would be rendered with these changes, but for spare slots."""
+        """The live domain is what would be rendered with these changes, but for spare slots; and another
+        host takes it.
+        """
         rendered = view(render_domain(replace(self.spec, **changed)))  # type: ignore[arg-type]
         found = differences(rendered, await self.live())
         assert [it for it in found if not it.path.startswith("devices.controller-pci-")] == []
+        sent = target_xml(await self.hypervisor.migratable_xml(self.spec.domain_name), 4, ())
+        guest = Awaited(UID, CLUSTER, (self.files.parent,), "qx-int")
+        assert why_not(guest, ElementTree.fromstring(sent)) == ""
 
 
 @pytest.fixture(params=["fake", "qemu"])

@@ -178,7 +178,7 @@ async def take_over(tools: VmTools, ref: VmRef, coming: Coming, epoch: int, *, r
     before = await asyncio.to_thread(tools.records.load, ref.uid)
     domain = await tools.hypervisor.domain(ref.domain)
     live = view(domain.live_xml) if domain is not None and domain.live_xml else None
-    # with what a VM has that was changed since nobody handed anything over
+    # not what the VM has by now: what was added since was never handed over
     opened = tuple(disk_places(live).values()) or tuple(_place(tools, *volume) for volume in coming.volumes)
     copied = tuple(_place(tools, pool, handle) for pool, handle in coming.copies)
     for place in (place for place in copied if place in opened):

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from quantix_lab.machine_view import MachineView
 
 _BRIDGE = "qx-ex"
+# of each that comes: OVN's routers go on sending to the one that they learned for an address
+_MAC = "0a:00:00:00:00:fe"
 _ANSWERS = """
 import socket
 with socket.create_connection((ADDRESS, PORT), timeout=3) as door:
@@ -22,6 +24,7 @@ with socket.create_connection((ADDRESS, PORT), timeout=3) as door:
 _HEARS = """
 import socket
 door = socket.create_server((ADDRESS, PORT))
+door.settimeout(60)
 print("listening", flush=True)
 while True:
     caller, (address, _) = door.accept()
@@ -58,7 +61,9 @@ class Neighbour:
 
     @contextlib.contextmanager
     def listening(self, port: int) -> Iterator[subprocess.Popen[str]]:
-        """A listener there, which prints the address of each caller on a line of its own."""
+        """A listener there, which prints the address of each caller on a line of its own; it ends when none
+        has called for a minute.
+        """
         script = f"ADDRESS, PORT = {self.address!r}, {port}{_HEARS}"
         server = subprocess.Popen(
             ["ip", "netns", "exec", self.namespace, "python3", "-c", script],
@@ -90,6 +95,8 @@ def neighbour(view: MachineView, address: str) -> Iterator[Neighbour]:
             "veth",
             "peer",
             "eth0",
+            "address",
+            _MAC,
             "netns",
             name,
         )

@@ -80,6 +80,7 @@ async def test_no_write_is_lost_on_the_way_through_ceph_and_back(busy: MovingDis
     assert busy.images() == []
 
 
+@pytest.mark.soak
 async def test_a_guest_whose_qemu_dies_on_the_way_starts_from_where_all_its_writes_are(
     busy: MovingDisk,
 ) -> None:
@@ -100,6 +101,7 @@ async def test_a_guest_whose_qemu_dies_on_the_way_starts_from_where_all_its_writ
     assert busy.images() == []
 
 
+@pytest.mark.soak
 async def test_a_move_that_is_called_off_leaves_nothing_in_ceph_and_the_guest_writes_on(
     busy: MovingDisk,
 ) -> None:
@@ -117,6 +119,7 @@ async def test_a_move_that_is_called_off_leaves_nothing_in_ceph_and_the_guest_wr
     assert await busy.lost("local") == set()
 
 
+@pytest.mark.soak
 async def test_a_vm_that_stops_on_the_way_is_moved_by_its_host_and_starts_there(busy: MovingDisk) -> None:
     busy.world.host = SLOWLY
     busy.want("fast")

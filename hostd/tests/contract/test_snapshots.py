@@ -165,6 +165,7 @@ async def test_memory_and_disks_of_one_moment_are_kept_while_the_guest_stands_st
     assert bench.host.qemu_pids(bench.vm.domain) == [pid]
 
 
+@pytest.mark.soak
 async def test_many_snapshots_of_a_busy_guest_in_a_row_do_it_no_harm(bench: Bench) -> None:
     """QEMU 7.2 dies where it copies disks that it has let go of, as it does when it saves the memory."""
     (pid,) = bench.host.qemu_pids(bench.vm.domain)

@@ -22,7 +22,7 @@ from quantix_lab.guest_console import guest_console, wait_booted
 from quantix_lab.leftovers import taken_away
 from quantix_lab.machine_view import MachineView, Manifest
 from quantix_lab.vm_manifests import small_vm
-from quantix_lab.waiting import wait_for
+from quantix_lab.waiting import eventually, wait_for
 
 _AWAY_S = 10.0
 _GIB = 1 << 30
@@ -157,6 +157,12 @@ def test_a_volume_moves_into_ceph_and_back(view: MachineView, fast: Manifest, ce
         view.wait_ready("mover", kind="volume", reason="Available")
 
 
+def wait_in_ceph(view: MachineView, ceph: CephCluster, volume: str, is_there: bool) -> None:
+    """What it left goes once it is sure that nobody has it any more."""
+    handle = handle_of(view, volume)
+    eventually(f"{volume} to lie in one pool alone", lambda: (handle in in_ceph(ceph)) == is_there, 60)
+
+
 def test_the_disk_of_a_vm_that_runs_goes_into_ceph_and_back_with_all_that_it_holds(
     view: MachineView, fast: Manifest, ceph: CephCluster
 ) -> None:
@@ -174,7 +180,7 @@ def test_the_disk_of_a_vm_that_runs_goes_into_ceph_and_back_with_all_that_it_hol
             volume = f"rooted-{disk}"
             view.machine.qx("volume", "move", volume, "--pool", there, timeout_s=150)
             assert view.get("volume", volume)["status"]["pool"] == there
-            assert (handle_of(view, volume) in in_ceph(ceph)) == (there == "fast")
+            wait_in_ceph(view, ceph, volume, there == "fast")
         assert _checksum(view, "echo 3 > /proc/sys/vm/drop_caches") == held
         view.wait_ready("rooted", reason="Running")
     assert view.qemus(uid) == pids, "the same QEMU"

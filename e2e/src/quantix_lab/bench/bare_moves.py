@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from quantix_api.filter_tables import ARRIVAL_PORTS
 from quantix_lab.bench.by_hand_libvirt import port_names, port_words, renamed
 from quantix_lab.lab import MANAGEMENT, Lab
 from quantix_lab.machine_view import MachineView
 from quantix_lab.simulated_host import SimulatedHost
 
 _TIMEOUT_S = 120.0
+# beyond those that hosts open for guests of Quantix alone
+_PORT = ARRIVAL_PORTS[1] + 100
 _FLAGS = (
     "--live",
     "--p2p",
@@ -82,7 +85,7 @@ def move(lab: Lab, source: SimulatedHost, target: SimulatedHost, name: str) -> f
     number = lab.hosts.index(target) + 1
     there = f"qemu+unix:///system?socket={target.layout.libvirt_socket}"
     address = f"{MANAGEMENT}.{number}"
-    ways = ("--migrateuri", f"tcp://{address}", "--listen-address", address)
+    ways = ("--migrateuri", f"tcp://{address}:{_PORT}", "--listen-address", address)
     virsh = ("virsh", "-q", "-c", _uri(source), "migrate", *_FLAGS, *ways)
     command = (*virsh, "--tls-destination", target.name, name, there)
     said = source.run("sh", "-ec", _TIMED, "sh", *command, timeout_s=_TIMEOUT_S).stdout.split()

@@ -160,3 +160,12 @@ async def test_what_is_on_its_way_into_ceph_is_a_draft_of_this_host(pool: PoolRb
     half.write_bytes(b"of one that was killed")
     assert staging.sweep_drafts() == 1
     assert [path.name for path in staging.path.rglob("*") if path.is_file()] == ["debian"]
+
+
+def test_drafts_of_a_host_whose_name_only_begins_alike_stay(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pool, images = pool_in_memory(monkeypatch, tmp_path)
+    images |= {name: Stored(MIB) for name in (DRAFT, "new.h1.example.v1", "new.h10.v1")}
+    assert pool.sweep_drafts() == 1
+    assert sorted(images) == ["new.h1.example.v1", "new.h10.v1"]

@@ -214,8 +214,10 @@ class PoolRbd:
     def sweep_drafts(self) -> int:
         """Remove what an earlier run of this host left half-made or half-removed; how many that were."""
         with self.ceph.opened(self.key) as ioctx:
-            drafts = [name for name in rbd().RBD().list(ioctx) if name.startswith(f"{_DRAFT}{self.host}.")]
-        return sum(map(self._remove_own, drafts))
+            names = rbd().RBD().list(ioctx)
+        # no handle has a dot, but a host's name may: whose begins as ours is another one
+        own = [name for name in names if name.rpartition(".")[0] == f"{_DRAFT}{self.host}"]
+        return sum(map(self._remove_own, own))
 
     def _remove_own(self, name: str) -> bool:
         # first: RBD would ask a client that was killed for its lock, for half a minute

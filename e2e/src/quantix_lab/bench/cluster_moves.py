@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import time
 from statistics import median
 
 from quantix_lab.bench import bare_moves
 from quantix_lab.bench.figures import Figure, at_most, side_by_side
-from quantix_lab.bench.guests import TIMED, TIMEOUT_S, bench_vm
+from quantix_lab.bench.guests import SUCCEEDED, TIMEOUT_S, applied, bench_vm
 from quantix_lab.bench.progress import step
 from quantix_lab.guest_console import wait_booted
 from quantix_lab.lab import Lab
-from quantix_lab.machine_view import MachineView, Manifest
+from quantix_lab.machine_view import MachineView
 from quantix_lab.moving_guest import pinged
 from quantix_lab.simulated_host import SimulatedHost
 from quantix_lab.vm_manifests import ipv4
-from quantix_lab.waiting import eventually, wait_for
+from quantix_lab.waiting import eventually
 
 ROUNDS = 6
 TOTAL_GOAL, STILL_GOAL = 1.2, 1.05
 _NAME = "moved"
 _EVERY_S = 0.02
-_LOOK_S = 0.01
 _OPEN = {
     "apiVersion": "quantix.io/v1alpha1",
     "kind": "SecurityGroup",
@@ -71,27 +68,15 @@ def _our_move(lab: Lab, address: str, number: int) -> tuple[float, float]:
     """Seconds from `kubectl apply` to Succeeded, and those without an answer of the guest."""
     source, target = _ends(lab, number)
     step(f"migration: {source.name} to {target.name}, round {number + 1} of {ROUNDS}")
-    view, name = MachineView(lab.first), f"move-{number}"
     manifest = {
         "apiVersion": "quantix.io/v1alpha1",
         "kind": "VirtualMachineMigration",
-        "metadata": {"name": name, "namespace": "default"},
+        "metadata": {"name": f"move-{number}", "namespace": "default"},
         "spec": {"virtualMachine": _NAME, "targetHost": target.name},
     }
-    file = lab.first.layout.root / "move.json"
-    file.write_text(json.dumps(manifest))
-    apply = lab.first.kubectl_argv("apply", "-f", str(lab.first.inside.root / "move.json"))
     with pinged(lab.hosts[2], address, _EVERY_S) as gaps:
-        began_s = float(lab.first.run("sh", "-ec", TIMED, "sh", *apply).stdout.split()[0])
-        status = wait_for(f"{name} to end", lambda: _ended(view, name), TIMEOUT_S, _LOOK_S)
-        took_s = time.clock_gettime(time.CLOCK_BOOTTIME) - began_s
-        assert status["phase"] == "Succeeded", status
+        took_s = applied(lab.first, manifest, SUCCEEDED)
     return took_s, gaps[0]
-
-
-def _ended(view: MachineView, name: str) -> tuple[Manifest | None, object]:
-    status = view.get("virtualmachinemigration", name).get("status", {})
-    return (status if status.get("phase") in ("Succeeded", "Failed", "Cancelled") else None), status
 
 
 def _bare_move(lab: Lab, address: str, name: str, number: int) -> tuple[float, float]:

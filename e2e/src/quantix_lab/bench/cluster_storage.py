@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from statistics import median
 
-from quantix_api.conditions import condition_of
 from quantix_lab.bench.figures import Figure, at_most, spread, told
-from quantix_lab.bench.guests import TIMED, TIMEOUT_S, bench_vm
+from quantix_lab.bench.guests import READY, TIMEOUT_S, applied, bench_vm
 from quantix_lab.bench.progress import step
 from quantix_lab.ceph_pools import FAST
 from quantix_lab.lab import Lab
 from quantix_lab.machine_view import SHARED, MachineView, Manifest
-from quantix_lab.waiting import wait_for
 
 ROUNDS = 6
 CLONE_GOAL_S = 1.0
 _GUEST = "snapped"
-_LOOK_S = 0.01
 
 
 def measure_storage(lab: Lab) -> list[Figure]:
@@ -32,11 +28,11 @@ def _clones(lab: Lab) -> list[Figure]:
     view, ceph = MachineView(lab.first), lab.ceph.cluster
     image = view.get("image", "tiny", SHARED)["metadata"]["uid"]
     step("storage: the image comes into Ceph")
-    _made(lab, view, _volume("warm"))
+    applied(lab.first, _volume("warm"), READY)
     ours, theirs = [], []
     for number in range(ROUNDS):
         step(f"storage: clones, round {number + 1} of {ROUNDS}")
-        ours.append(_made(lab, view, _volume(f"clone-{number}")))
+        ours.append(applied(lab.first, _volume(f"clone-{number}"), READY))
         theirs.append(_timed(lambda n=number: ceph.rbd("clone", *_bare_clone(image, n))))  # type: ignore[misc]
     for number in range(ROUNDS):
         ceph.rbd("rm", f"{FAST}/by-hand-{number}")
@@ -60,7 +56,7 @@ def _snapshots(lab: Lab) -> list[Figure]:
     ours, theirs = [], []
     for number in range(ROUNDS):
         step(f"storage: snapshots, round {number + 1} of {ROUNDS}")
-        ours.append(_made(lab, view, _snapshot(f"snapshot-{number}")))
+        ours.append(applied(lab.first, _snapshot(f"snapshot-{number}"), READY))
         bare = f"{FAST}/{handle}@by-hand-{number}"
         theirs.append(_timed(lambda bare=bare: ceph.rbd("snap", "create", bare)))  # type: ignore[misc]
         ceph.rbd("snap", "rm", bare)
@@ -94,21 +90,6 @@ def _snapshot(name: str) -> Manifest:
         "metadata": {"name": name, "namespace": "default"},
         "spec": {"virtualMachine": _GUEST, "quiesce": "Never"},
     }
-
-
-def _made(lab: Lab, view: MachineView, manifest: Manifest) -> float:
-    """Seconds from `kubectl apply` until it is Ready."""
-    (lab.first.layout.root / "made.json").write_text(json.dumps(manifest))
-    apply = lab.first.kubectl_argv("apply", "-f", str(lab.first.inside.root / "made.json"))
-    began_s = float(lab.first.run("sh", "-ec", TIMED, "sh", *apply).stdout.split()[0])
-    kind, name = manifest["kind"].lower(), manifest["metadata"]["name"]
-
-    def look() -> tuple[bool, object]:
-        ready = condition_of(view.get(kind, name))
-        return ready.get("status") == "True", ready
-
-    wait_for(f"{kind} {name} to be Ready", look, TIMEOUT_S, _LOOK_S)
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - began_s
 
 
 def _timed(act: Callable[[], object]) -> float:

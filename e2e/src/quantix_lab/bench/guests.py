@@ -17,13 +17,22 @@ from quantix_lab.bench.processes import started_s
 from quantix_lab.bench.progress import step
 from quantix_lab.machine import Machine
 from quantix_lab.machine_view import MachineView
-from quantix_lab.vm_manifests import READY, Manifest, small_vm
+from quantix_lab.vm_manifests import READY as BOOTED
+from quantix_lab.vm_manifests import Manifest, small_vm
 
 TIMEOUT_S = 240.0
 _LOOK_S = 0.01
-_UP = re.compile(READY.encode() + rb": hostname=\S+ address=(\S+)\s")
+_UP = re.compile(BOOTED.encode() + rb": hostname=\S+ address=(\S+)\s")
+READY, SUCCEEDED = "condition=Ready", "jsonpath={.status.phase}=Succeeded"
+"""For `applied`: when an object is what it was made for."""
 TIMED = 'read -r up rest < /proc/uptime; echo "$up"; exec "$@"'
 """What is timed tells its own start: to enter the machine's namespaces is the lab's cost."""
+_APPLIED = """read -r began rest < /proc/uptime
+"$1" kubectl apply -f - >&2
+"$1" kubectl wait "$2" --for="$3" --timeout="$4" >&2
+read -r ended rest < /proc/uptime
+echo "$began $ended"
+"""
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,17 @@ def start_by_apply(view: MachineView, vms: Sequence[Manifest]) -> tuple[Start, l
         for item in found
     ]
     return started(float(began), guests), guests
+
+
+def applied(machine: Machine, manifest: Manifest, until: str) -> float:
+    """Seconds from `kubectl apply` of one object until it is as `until` says. Nothing looks meanwhile but one
+    watch: on a machine whose cores are all at work, looks again and again would be measured, too.
+    """
+    about = f"{manifest['kind'].lower()}/{manifest['metadata']['name']}"
+    words = (str(machine.control_plane_binary()), about, until, f"{TIMEOUT_S:.0f}s")
+    script = ("sh", "-ec", _APPLIED, "sh", *words)
+    said = machine.run(*script, stdin=json.dumps(manifest), timeout_s=2 * TIMEOUT_S).stdout.split()
+    return float(said[1]) - float(said[0])
 
 
 def domain_of(guest: Guest) -> str:

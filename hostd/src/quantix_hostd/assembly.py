@@ -55,9 +55,10 @@ from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.clients.sandbox import Sandbox
 from quantix_hostd.cluster import read_cluster_uid
 from quantix_hostd.dispatch import HANG_S, Dispatcher
-from quantix_hostd.domainxml.spec import NumaNode
+from quantix_hostd.domainxml.spec import NumaNode, vm_uid_of
 from quantix_hostd.doors import Doors
 from quantix_hostd.facts.cpu_lists import parse_cpus
+from quantix_hostd.facts.domain import DomainEvent
 from quantix_hostd.facts.machine import Accelerator, KvmVerdict
 from quantix_hostd.facts.orphans import OrphanGuest
 from quantix_hostd.host.controller import HostController, Self
@@ -132,7 +133,7 @@ class Hostd:
         self._resync = asyncio.Event()
         self.libvirt = LibvirtClient(
             settings.libvirt_uri,
-            on_event=lambda event: self.machines.on_libvirt_event(event),
+            on_event=self._on_event,
             on_reset=self._on_libvirt,
         )
         self.dispatcher = Dispatcher(settings.name, lambda: self.watches.stores)
@@ -279,6 +280,12 @@ class Hostd:
         """Of this host's object; without settings while it is not there."""
         manifest = self.watches.stores[HOSTS].get(self.settings.name)
         return model_of(Host, manifest).spec if manifest else HostSpec()
+
+    def _on_event(self, event: DomainEvent) -> None:
+        self.machines.on_libvirt_event(event)
+        uid = vm_uid_of(event.domain_name)
+        if uid is not None and self.arrivals.has(uid):
+            self.dispatcher.add(VIRTUAL_MACHINE_MIGRATIONS, uid)
 
     def _on_libvirt(self) -> None:
         self.metrics.libvirt_connections.inc()

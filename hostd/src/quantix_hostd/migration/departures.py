@@ -6,9 +6,10 @@ Used by the reconciler of VMs, which decides. Reads the migrations that the API 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+import structlog
 
 from quantix_api import Host, VirtualMachine, VirtualMachineMigration
 from quantix_api.errors import QuantixError, TransientError
@@ -31,6 +32,8 @@ from quantix_hostd.migration.outgoing import OutgoingMoves, Target
 from quantix_hostd.migration.said import is_over, newest, status_of, vm_uid_of
 from quantix_hostd.migration.target_xml import target_xml
 from quantix_hostd.virtualmachine.leaving_actions import SendGuest
+
+log = structlog.get_logger(__name__)
 
 Manifest = dict[str, Any]
 _TOLD_EVERY_S = 2.0
@@ -55,8 +58,8 @@ class Departures:
     """The address with which packets to this one leave."""
     reach: Callable[[str, str, Trust], Target] = OtherHostd
     """The hostd of a host, at an address."""
-    _told_s: dict[str, dict[bool, float]] = field(default_factory=dict)
-    """By UID of the VM, and whether it was the last word."""
+    _told: dict[str, tuple[str, bool, float]] = field(default_factory=dict)
+    """By UID of the VM: of which migration something was told, whether that was the last word, and when."""
     _asked_s: dict[str, float] = field(default_factory=dict)
 
     async def observe(self, vm_uid: str, kept: LeavingRecord | None) -> Leaving | None:
@@ -70,6 +73,7 @@ class Departures:
             seen = Leaving(kept.migration, kept.target, cancelled=True)
         else:
             self._asked_s.pop(vm_uid, None)
+            self._told.pop(vm_uid, None)
             self.outgoing.forget(vm_uid)
             return None
         sent = self.outgoing.state(vm_uid, seen.migration)
@@ -163,9 +167,14 @@ class Departures:
 
     async def tell(self, vm_uid: str, migration: str, target: str, epoch: int) -> None:
         """Tell the target that the guest is its own, and wait until it runs there. Raises QuantixError."""
-        other = await self._other(target)
+        other = self.outgoing.way(vm_uid, migration) or await self._other(target)
         self._asked_s[vm_uid] = self.clock.monotonic()
-        await other.handed_over(migration, epoch)
+        try:
+            await other.handed_over(migration, epoch)
+        except QuantixError:
+            # it may have another address by now
+            self.outgoing.lose_way(vm_uid)
+            raise
         self.outgoing.note_running(vm_uid)
 
     async def _other(self, target: str) -> Target:
@@ -174,24 +183,26 @@ class Departures:
         return self.reach(target, api or "", self.trust)
 
     async def report(self, vm_uid: str, record: LeavingRecord | None, leaving: Leaving | None) -> None:
-        """Say in the migration what is so. Raises ApiError."""
+        """Say in the migration what is so; what cannot be written is told at a later look."""
         manifest = self._of(vm_uid, record)
         if manifest is None or record is None or record.migration != manifest["metadata"]["uid"]:
             return
         final = record.step in ("handed", "stays")
-        # of one that was switched there is more to tell once it was handed over
-        more = record.switched and leaving is not None and leaving.progress is not None
-        now_s, told = self.clock.monotonic(), self._told_s.setdefault(vm_uid, {})
-        if (more or not final) and now_s - told.get(final, float("-inf")) < _TOLD_EVERY_S:
+        now_s, word = self.clock.monotonic(), (record.migration, final)
+        *last, told_s = self._told.get(vm_uid, ("", False, 0.0))
+        if (*last,) == word and now_s - told_s < _TOLD_EVERY_S:
             return
-        told[final] = now_s
         fields = {"status": _said(record, leaving)}
-        with suppress(NotFound):
+        try:
             await apply_if_changed(
                 self.api, VIRTUAL_MACHINE_MIGRATIONS, manifest, fields, manager=MANAGER_SOURCE
             )
-        if final and not more:
-            self._told_s.pop(vm_uid, None)
+        except NotFound:
+            return
+        except ApiError as error:
+            log.warning("a migration is not reported", uid=vm_uid, error=error.message)
+            return
+        self._told[vm_uid] = (*word, now_s)
 
     def stopped(self, vm_uid: str) -> None:
         """The guest stands still for its last memory."""

@@ -63,6 +63,8 @@ class IncomingMoves:
     """By UID of the VM: migration and epoch, as the source told them directly."""
     _waits_since_s: dict[str, float] = field(default_factory=dict)
     """By UID of the migration."""
+    _wired: dict[str, str] = field(default_factory=dict)
+    """By UID of the VM: that of the migration by which it came, and had all its NICs wired."""
     _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     """By UID of the VM, while somebody has one or waits for it."""
 
@@ -145,8 +147,8 @@ class IncomingMoves:
         machine = self._machine(vm_uid)
         if step == "TellPrepared" and seen.coming is not None:
             await tell_again(self.tools, VmRef(vm_uid, machine), seen.coming)
-        if step == "WirePorts":
-            await wire(self.tools, vm_uid, machine)
+        if step == "WirePorts" and seen.coming is not None:
+            await self._wire(vm_uid, machine, seen.coming)
         if step == "Drop":
             await drop(self.tools, VmRef(vm_uid, None))
         if step == "TakeOver" and seen.coming is not None:
@@ -163,9 +165,14 @@ class IncomingMoves:
             await self._report(manifest, gone(manifest))
         return _LOOK_S if seen.coming is not None else _QUIET_S
 
+    async def _wire(self, vm_uid: str, vm: VirtualMachine | None, coming: Coming) -> None:
+        if self._wired.get(vm_uid) != coming.uid and await wire(self.tools, vm_uid, vm):
+            self._wired[vm_uid] = coming.uid
+
     async def _forget(self, vm_uid: str) -> None:
         await asyncio.to_thread(self._store.forget, vm_uid)
         self._told.pop(vm_uid, None)
+        self._wired.pop(vm_uid, None)
         self.look_again(vm_uid)
 
     async def _look(self, vm_uid: str, manifest: Manifest | None, coming: Coming | None) -> Arriving:
@@ -252,7 +259,8 @@ class IncomingMoves:
                 return _LOOK_S
             if await self.switched.waits(vm_uid, coming):
                 return _SOON_S
-            await take_over(self.tools, VmRef(vm_uid, vm), coming, epoch)
+            wired = self._wired.get(vm_uid) == coming.uid
+            await take_over(self.tools, VmRef(vm_uid, vm), coming, epoch, wired=wired)
             coming = replace(coming, epoch=epoch)
             await asyncio.to_thread(self._store.save, vm_uid, coming)
             log.info("guest taken over", uid=vm_uid, source=coming.source, epoch=epoch)

@@ -44,6 +44,7 @@ from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.vm_ref import VmRef
 
 log = structlog.get_logger(__name__)
+_WIRED_WITHIN_S = 1.0
 
 
 async def coming_of(tools: VmTools, vm: VirtualMachine, migration: str, source: str) -> Coming:
@@ -145,12 +146,16 @@ async def _make_copy(tools: VmTools, ref: VmRef, volume: Volume) -> None:
     await tools.moves.make_copy(pool, handle, capacity, claim, passphrase)
 
 
-async def wire(tools: VmTools, vm_uid: str, vm: VirtualMachine | None) -> None:
-    """Mark its taps as ours, so that they are found, and guard its sockets; the guest is not here yet."""
-    if vm is not None and _ports(vm):
-        await tools.ports.set_owner(_ports(vm), vm_uid)
-        await tools.ports.guard(tools.objects.router_ports())
+async def wire(tools: VmTools, vm_uid: str, vm: VirtualMachine | None) -> bool:
+    """Mark its taps as ours, so that they are found, and guard its sockets; the guest does not run here yet.
+    Whether all its NICs are wired.
+    """
     await asyncio.to_thread(tools.directories.close_sockets, vm_uid)
+    if vm is None:
+        return False
+    await tools.ports.set_owner(_ports(vm), vm_uid)
+    await tools.ports.guard(tools.objects.router_ports())
+    return not await tools.ports.wait_installed(_ports(vm), _WIRED_WITHIN_S)
 
 
 async def is_handed_over(tools: VmTools, ref: VmRef, epoch: int) -> bool:
@@ -167,10 +172,12 @@ async def is_handed_over(tools: VmTools, ref: VmRef, epoch: int) -> bool:
     return bool(opened)
 
 
-async def take_over(tools: VmTools, ref: VmRef, coming: Coming, epoch: int, *, resume: bool = True) -> None:
+async def take_over(
+    tools: VmTools, ref: VmRef, coming: Coming, epoch: int, *, resume: bool = True, wired: bool = False
+) -> None:
     """The source handed the guest over: take its claims, and let it go on, where libvirt does not (`resume`).
-    One whose half has ended here is this host's all the same: it is started from its disks once it is
-    assigned.
+    NICs known to be `wired` are not looked at meanwhile. One whose half has ended here is this host's all the
+    same: it is started from its disks once it is assigned.
 
     Raises TransientError while a claim names another.
     """
@@ -202,14 +209,14 @@ async def take_over(tools: VmTools, ref: VmRef, coming: Coming, epoch: int, *, r
     await asyncio.to_thread(tools.records.clear_events, ref.uid)
     await asyncio.to_thread(tools.records.save, ref.uid, record)
     if domain is not None and domain.active:
-        await _go_on(tools, ref, domain, resume=resume)
+        await _go_on(tools, ref, domain, resume=resume, wired=wired)
 
 
-async def _go_on(tools: VmTools, ref: VmRef, domain: DomainSnapshot, *, resume: bool) -> None:
+async def _go_on(tools: VmTools, ref: VmRef, domain: DomainSnapshot, *, resume: bool, wired: bool) -> None:
     assert ref.vm is not None
     stays = ref.vm.spec.power_state == "Paused" or domain.state is not DomainState.PAUSED or not resume
-    let_go = () if stays else (do.Resume(),)
-    await apply(tools, ref, (do.WirePorts(_ports(ref.vm), 1.0), *let_go))
+    ports = () if wired else (do.WirePorts(_ports(ref.vm), _WIRED_WITHIN_S),)
+    await apply(tools, ref, (*ports, *(() if stays else (do.Resume(),))))
     tools.consoles.attach(ref.uid, tools.layout.vm_run(ref.uid) / "serial.sock")
 
 

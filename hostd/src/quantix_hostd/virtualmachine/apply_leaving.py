@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from functools import partial
 from typing import TypeGuard
@@ -79,6 +80,11 @@ async def _tell_target(tools: VmTools, ref: VmRef, action: do.TellTarget) -> Non
     except QuantixError as error:
         # it reads it in the API, or in the claim
         log.warning("the target was not told", uid=ref.uid, target=action.target, error=str(error))
+        return
+    record = await asyncio.to_thread(tools.records.load, ref.uid)
+    if record.leaving is not None and not record.leaving.switched:
+        # the operator waits for this: a look at all that is left here comes after it
+        await tools.departures.report(ref.uid, record.leaving, None)
 
 
 async def _remove_moved(tools: VmTools, ref: VmRef, action: do.RemoveMoved) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import structlog
 
-from quantix_client.errors import ApiError
 from quantix_hostd.facts.copies import LiveMove
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.virtualmachine.disk_move import DiskMove, wait_for_turn
@@ -74,11 +73,7 @@ async def follow_leaving(tools: VmTools, observed: Observed, plan: Plan) -> None
     record = plan.record.leaving
     if tools.departures is None or record is None:
         return
-    try:
-        await tools.departures.report(observed.uid, record, observed.leaving)
-    except ApiError as error:
-        # told at the next look
-        log.warning("a migration is not reported", uid=observed.uid, error=error.message)
+    await tools.departures.report(observed.uid, record, observed.leaving)
 
 
 def _told(move: DiskMove, observed: Observed, plan: Plan) -> LiveMove:

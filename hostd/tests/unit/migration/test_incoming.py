@@ -14,10 +14,12 @@ from quantix_api.errors import TransientError
 from quantix_api.resources import STORAGE_POOLS
 from quantix_hostd.claims import new_claim
 from quantix_hostd.facts.domain import DomainState
+from quantix_hostd.facts.switch import PortProblem
 from quantix_hostd.migration.kept import ComingStore, IncomingMove
 from quantix_hostd.migration.sent_domain import why_not
 from quantix_hostd.volume.disk_header import read_volume
 from quantix_lab.arriving_guest import OURS, Arrival, arriving
+from quantix_lab.fake_ports import FakeGuestPorts
 from quantix_lab.vm_world import CLUSTER
 
 
@@ -46,6 +48,39 @@ async def test_it_goes_on_once_it_is_handed_over_and_not_before(arrival: Arrival
     assert arrival.told == {"prepared": True, "outcome": "Running", "epoch": 2}
     record = arrival.world.records.load(arrival.uid)
     assert (record.epoch, record.started, record.places) == (2, True, (arrival.place,))
+
+
+async def half_with_a_nic(arrival: Arrival) -> FakeGuestPorts:
+    vm = copy.deepcopy(arrival.machines["default/web-1"])
+    vm["status"]["nics"] = [{"name": "eth0", "port": "p1", "mac": "52:54:00:00:00:01"}]
+    arrival.machines["default/web-1"] = arrival.world.api.put(vm)
+    await arrival.look()
+    await arrival.arrive()
+    return arrival.world.ports
+
+
+async def test_nics_that_are_wired_are_not_looked_at_while_it_stands_still(arrival: Arrival) -> None:
+    ports = await half_with_a_nic(arrival)
+    await arrival.look()
+    assert ports.owners == {"p1": arrival.uid}
+    ports.owners.clear()
+    await arrival.hand_over()
+    assert arrival.state() is DomainState.RUNNING
+    assert ports.owners == {}
+
+
+@pytest.mark.parametrize("looked_at", [True, False])
+async def test_nics_that_are_not_known_to_be_wired_are_before_it_goes_on(
+    arrival: Arrival, looked_at: bool
+) -> None:
+    ports = await half_with_a_nic(arrival)
+    if looked_at:
+        ports.found = (PortProblem("p1", "PortNotBound", "its interface is missing"),)
+        await arrival.look()
+        ports.owners.clear()
+    await arrival.hand_over()
+    assert arrival.state() is DomainState.RUNNING
+    assert ports.owners == {"p1": arrival.uid}
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed", "Cancelled"])

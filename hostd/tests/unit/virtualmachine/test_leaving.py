@@ -18,7 +18,7 @@ from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.storage import StorageByKind
 from quantix_lab.encrypted_disks import KEY, EncryptedDisks, encrypt
 from quantix_lab.fake_hypervisor import FakeHypervisor
-from quantix_lab.fake_target import MigrationHandle
+from quantix_lab.fake_target import FakeTarget, MigrationHandle
 from quantix_lab.leaving_guest import OTHER_HOST, kept, look, sender, short_world
 from quantix_lab.vm_world import CLUSTER, VmHandle, VmWorld
 
@@ -95,6 +95,52 @@ async def test_what_arrived_is_handed_over_and_told_and_goes_once_it_runs_there(
     assert not place.data.exists()
     assert "create" not in sender(running).calls
     assert world.records.load(running.uid).leaving is None
+
+
+async def test_while_it_stands_still_nobody_asks_the_api_where_it_went(
+    running: VmHandle, migration: MigrationHandle, world: VmWorld
+) -> None:
+    await begin(running, migration)
+    await sender(running).arrive(running.domain)
+    del world.api.objects["h2"]
+    await look(running, migration)
+    assert set(world.target.told) == {(migration.uid, 2)}
+
+
+async def test_a_target_that_was_not_reached_is_looked_for_anew(
+    running: VmHandle, migration: MigrationHandle, world: VmWorld
+) -> None:
+    await begin(running, migration)
+    await sender(running).arrive(running.domain)
+    world.target.deaf = TransientError("TargetFailed", "Nobody answers there.")
+    await look(running, migration)
+    assert migration.source["outcome"] == "HandedOver"
+    world.target.deaf = None
+    moved, world.target = world.target, FakeTarget()
+    await running.look_after(5.1)
+    assert (moved.told, world.target.told) == ([], [(migration.uid, 2)])
+
+
+class LastSeen(FakeTarget):
+    """Once the guest runs there, libvirt here cannot be asked any more."""
+
+    def __init__(self, here: FakeHypervisor) -> None:
+        super().__init__()
+        self._here = here
+
+    async def handed_over(self, migration: str, epoch: int) -> None:
+        self._here.connected = False
+
+
+async def test_that_it_runs_there_is_told_before_anything_is_looked_at_again(
+    running: VmHandle, migration: MigrationHandle, world: VmWorld
+) -> None:
+    world.target = LastSeen(sender(running))
+    await begin(running, migration)
+    await sender(running).arrive(running.domain)
+    with pytest.raises(TransientError):
+        await look(running, migration)
+    assert migration.source["outcome"] == "HandedOver"
 
 
 async def hand_over(vm: VmHandle, migration: MigrationHandle) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from quantix_api import SchedulingPolicy, VirtualMachine, VirtualMachineMigration, Volume
-from quantix_api.seniority import age_order
 from quantix_operator.diskset.model import host_of
 from quantix_operator.diskset.observe import silent_hosts, snapshot_under_way
 from quantix_operator.migration.model import Limits, Move, Observed
 from quantix_operator.migration.prospects import Coming, bytes_by_pool, local_volumes, prospect_of, volumes_of
+from quantix_operator.migration.turns import in_turn
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.model import World
 from quantix_operator.scheduling.observe import observe as observe_placement
@@ -24,7 +24,7 @@ def observe(objects: Objects) -> Observed:
     coming = coming_to(begun)
     waiting = [_waiting(objects, item, coming) for item in migrations if item.status.started_at is None]
     return Observed(
-        tuple(sorted((*begun, *waiting), key=_turn)),
+        in_turn((*begun, *waiting)),
         # what goes on needs no place any more
         world_of(objects) if any(move.prospect for move in waiting) else World(()),
         limits_of(objects),
@@ -97,15 +97,6 @@ def _settled(volume: Volume) -> tuple[str | None, ...]:
 def vm_key(migration: VirtualMachineMigration) -> str:
     """The key of the VM that it is about."""
     return f"{migration.metadata.namespace}/{migration.spec.virtual_machine}"
-
-
-def _turn(move: Move) -> tuple[str, int, int, str]:
-    """The elder first. Of one second, which is all that the API tells: the more important VM, then the larger
-    one, for which it is harder to find room.
-    """
-    guest = move.prospect.guest if move.prospect is not None else None
-    priority, memory_bytes = (guest.priority, guest.memory_bytes) if guest is not None else (0, 0)
-    return age_order(move.migration)[0], -priority, -memory_bytes, move.migration.key
 
 
 def _named(move: Move) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ from quantix_cli.exits import CommandError, Exit
 from quantix_cli.measures import duration
 from quantix_cli.naming import reference
 from quantix_cli.nouns import Manifest, look
-from quantix_cli.progress_bar import ProgressBar
 from quantix_cli.session import Session
+from quantix_cli.vm import under_way
+from quantix_cli.vm.under_way import UnderWay
 
-_POLL_S = 0.2
 # twice as long as a small VM takes: from then on it is told what it waits for
 _QUIET_S = 5.0
 _NOT_RUNNING = ("NotRunning", "PostCopyFailed")
@@ -37,44 +37,25 @@ def is_over(migration: Manifest) -> bool:
 async def until_over(session: Session, migration: Manifest, watch: Watch) -> Manifest:
     """The migration once it has ended. Raises CommandError: 8 after the session's time."""
     vm = look(migration, "spec.virtualMachine")
-    bar = ProgressBar(vm, session.terminal, between="  ")
-    try:
-        return await _until_over(session, migration, watch, bar)
-    finally:
-        bar.erase()
+    way = UnderWay(
+        VIRTUAL_MACHINE_MIGRATIONS,
+        is_over,
+        vm,
+        _way_of,
+        f"{vm} has not moved yet",
+        "The move goes on.",
+        f"qx migration show {reference(migration, 'migration', session.namespace)}",
+        _QUIET_S,
+        between="  ",
+        alone=watch.alone,
+    )
+    return await under_way.until_over(session, migration, way)
 
 
-async def _until_over(session: Session, migration: Manifest, watch: Watch, bar: ProgressBar) -> Manifest:
-    name, namespace = migration["metadata"]["name"], migration["metadata"]["namespace"]
-    vm, clock = look(migration, "spec.virtualMachine"), session.clock
-    begun, said = clock.monotonic(), ""
-    while not is_over(migration):
-        waited_s = clock.monotonic() - begun
-        waits_for = cause_of(str(condition_of(migration).get("message", "")))
-        if waited_s > session.timeout_s:
-            last = f": {waits_for}" if waits_for else ""
-            named = reference(migration, "migration", session.namespace)
-            told = f"{vm} has not moved yet{last}. The move goes on."
-            raise CommandError(Exit.TIMED_OUT, session.terminal.plain(told), f"qx migration show {named}")
-        shown = watch.alone and _show(bar, migration)
-        if waits_for not in ("", said) and waited_s > _QUIET_S and not shown:
-            bar.erase()
-            session.terminal.note(session.terminal.plain(f"{vm}: {waits_for}."))
-            said = waits_for
-        await clock.sleep(_POLL_S)
-        migration = await session.api.get(VIRTUAL_MACHINE_MIGRATIONS, name, namespace)
-    return migration
-
-
-def _show(bar: ProgressBar, migration: Manifest) -> bool:
-    done, total = (look(migration, f"status.progress.{key}") for key in ("doneBytes", "totalBytes"))
-    if not done or not total:
-        return False
+def _way_of(migration: Manifest) -> str:
     source, target = look(migration, "status.sourceHost"), look(migration, "status.targetHost")
     runs = f", runs on {target}" if look(migration, "status.source.mode") == "PostCopy" else ""
-    bar.name = f"{look(migration, 'spec.virtualMachine')}: {source} → {target}{runs}"
-    bar.show(done, total)
-    return True
+    return f"{look(migration, 'spec.virtualMachine')}: {source} → {target}{runs}"
 
 
 def moved(migration: Manifest) -> str:

@@ -10,10 +10,10 @@ from quantix_api.quantities import counted
 from quantix_api.resources import Resource
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import Manifest, look
-from quantix_cli.progress_bar import ProgressBar
 from quantix_cli.session import Session
+from quantix_cli.vm import under_way
+from quantix_cli.vm.under_way import UnderWay
 
-_POLL_S = 0.2
 # what comes about by itself in this time is not worth a line
 _QUIET_S = 3.0
 
@@ -32,39 +32,21 @@ async def until_over(session: Session, obj: Manifest, watched: Watched) -> Manif
     """The object once it came to its end. Raises CommandError: 8 after the session's time; 6 where it was
     refused before a host began, 1 where it failed.
     """
-    bar = ProgressBar(obj["metadata"]["name"], session.terminal)
-    try:
-        return await _until_over(session, obj, watched, bar)
-    finally:
-        bar.erase()
-
-
-async def _until_over(session: Session, obj: Manifest, watched: Watched, bar: ProgressBar) -> Manifest:
-    name, namespace, clock = obj["metadata"]["name"], obj["metadata"]["namespace"], session.clock
-    begun, said = clock.monotonic(), ""
-    while look(obj, "status.phase") != watched.done:
-        if look(obj, "status.phase") == "Failed":
-            raise not_done(obj, watched)
-        waited_s = clock.monotonic() - begun
-        waits_for = cause_of(str(condition_of(obj).get("message", "")))
-        if waited_s > session.timeout_s:
-            last = f": {waits_for}" if waits_for else ""
-            told = f"{watched.what} is not done yet{last}. It goes on."
-            raise CommandError(Exit.TIMED_OUT, session.terminal.plain(told), watched.look)
-        if waits_for not in ("", said) and waited_s > _QUIET_S and not _show(bar, obj):
-            bar.erase()
-            session.terminal.note(session.terminal.plain(f"{name}: {waits_for}."))
-            said = waits_for
-        await clock.sleep(_POLL_S)
-        obj = await session.api.get(watched.resource, name, namespace)
-    return obj
-
-
-def _show(bar: ProgressBar, obj: Manifest) -> bool:
-    done, total = (look(obj, f"status.progress.{key}") for key in ("doneBytes", "totalBytes"))
-    if done and total:
-        bar.show(done, total)
-    return bool(done and total)
+    name = obj["metadata"]["name"]
+    way = UnderWay(
+        watched.resource,
+        lambda live: look(live, "status.phase") in (watched.done, "Failed"),
+        name,
+        lambda _: name,
+        f"{watched.what} is not done yet",
+        "It goes on.",
+        watched.look,
+        _QUIET_S,
+    )
+    ended = await under_way.until_over(session, obj, way)
+    if look(ended, "status.phase") == "Failed":
+        raise not_done(ended, watched)
+    return ended
 
 
 def not_done(obj: Manifest, watched: Watched) -> CommandError:

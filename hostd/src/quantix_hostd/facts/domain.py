@@ -83,6 +83,11 @@ class DomainSnapshot:
         return self.state is DomainState.PAUSED and self.reason in _STANDS_FOR_GOOD
 
     @property
+    def sends_its_last(self) -> bool:
+        """Whether it stands still while the rest of its memory is sent to another host."""
+        return self.state is DomainState.PAUSED and self.reason == PAUSED_MIGRATING
+
+    @property
     def awaits_memory(self) -> bool:
         """Whether it runs here by post-copy, and not all of its memory is here."""
         return self.state is DomainState.RUNNING and self.reason == RUNNING_POST_COPY

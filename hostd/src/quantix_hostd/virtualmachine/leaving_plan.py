@@ -89,8 +89,11 @@ def is_left(observed: Observed, record: Record) -> bool:
     about to be known to have gone nothing is guessed.
     """
     kept = record.leaving
-    half = kept is not None and (kept.step == "switching" or (kept.step == "sending" and not observed.runs))
-    return kept is not None and (kept.gone or half)
+    if kept is None:
+        return False
+    still = observed.domain is not None and observed.domain.sends_its_last
+    half = kept.step == "switching" or (kept.step == "sending" and (still or not observed.runs))
+    return kept.gone or half
 
 
 def _plan_beginning(

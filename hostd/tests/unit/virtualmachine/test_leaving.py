@@ -14,6 +14,7 @@ from quantix_api.resources import VIRTUAL_MACHINES, VOLUMES
 from quantix_client.errors import Unreachable
 from quantix_hostd.claims import Holder, VolumePlace
 from quantix_hostd.clients.qemu_img import Disk
+from quantix_hostd.facts.domain import PAUSED_MIGRATING, DomainState
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.storage import StorageByKind
 from quantix_lab.encrypted_disks import KEY, EncryptedDisks, encrypt
@@ -119,6 +120,22 @@ async def test_a_target_that_was_not_reached_is_looked_for_anew(
     moved, world.target = world.target, FakeTarget()
     await running.look_after(5.1)
     assert (moved.told, world.target.told) == ([], [(migration.uid, 2)])
+
+
+async def test_of_one_that_sends_its_last_memory_nothing_is_said(
+    running: VmHandle, migration: MigrationHandle
+) -> None:
+    await begin(running, migration)
+    before = running.status
+    domain = sender(running).found[running.domain]
+    domain.state, domain.reason = DomainState.PAUSED, PAUSED_MIGRATING
+    for _ in range(2):
+        await running.look_after(2.5)
+    assert running.status == before
+    domain.state, domain.reason = DomainState.RUNNING, 1
+    await sender(running).arrive(running.domain)
+    await look(running, migration)
+    assert migration.source["outcome"] == "HandedOver"
 
 
 class LastSeen(FakeTarget):

@@ -11,8 +11,6 @@ from quantix_lab.machine_view import MachineView, Manifest
 from quantix_lab.vm_manifests import small_vm
 from quantix_lab.waiting import wait_for
 
-# until it has run often: QEMU 7.2 hung here before its mend (docs/plan.md, Snapshots)
-pytestmark = pytest.mark.soak
 # far behind whatever the image keeps on its disk
 AT = 1_900_000
 NAME = "kept"

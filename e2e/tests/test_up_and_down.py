@@ -164,8 +164,10 @@ def test_down_shuts_the_guests_down_and_up_starts_them_again_in_their_order(
 def test_a_restored_api_starts_the_vm_above_the_epochs_that_it_forgot(machine: Machine, backup: Path) -> None:
     """It forgets the start by `up` in the test before, and the one here."""
     view, data = MachineView(machine), machine.layout.control_plane_data
+    # nobody waits for this guest
+    view.patch("vm", VM, {"spec": {"gracePeriodSeconds": 0, "readiness": None}})
     for state in ("Stopped", "Running"):
-        view.patch("vm", VM, {"spec": {"powerState": state, "gracePeriodSeconds": 0}})
+        view.patch("vm", VM, {"spec": {"powerState": state}})
         forgotten = view.wait_ready(VM, reason=state)
     machine.down()
     shutil.rmtree(data)

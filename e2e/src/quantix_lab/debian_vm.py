@@ -76,6 +76,8 @@ def debian_vm(view: MachineView) -> Manifest:
     # what hostd writes for every NIC where spec says nothing
     by_dhcp = {"match": {"macaddress": OTHER_MAC}, "dhcp4": True, "dhcp6": True}
     spec = vm["spec"]
+    # two would wait for each other, where all that is emulated shares two cores
+    spec["cpu"]["cores"] = 1
     (root,) = spec["disks"]
     # with one SCSI disk at the start there is a controller for others
     spec["disks"] = [root, {"name": "cold", "size": "16Mi", "bus": "SCSI", "reclaimPolicy": "Delete"}]

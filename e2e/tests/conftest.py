@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -16,6 +17,7 @@ from quantix_lab.lab import Lab
 from quantix_lab.machine import Machine
 from quantix_lab.machine_view import EXAMPLE, MachineView, Manifest
 from quantix_lab.side_by_side import Groups, group_of
+from quantix_lab.worlds import Worlds
 
 # What runs on the machine that a worker has, one after the other: as a person would go on, first that it
 # works, then what is wrong, then what breaks. The pages of docs/ are typed where nothing ran before.
@@ -48,6 +50,7 @@ _GROUPS = (*_SHARED, _SEVERAL_HOSTS, *((module,) for module in _ALONE))
 _PLACES = {
     module: (number, place) for number, group in enumerate(_GROUPS) for place, module in enumerate(group)
 }
+_worlds = Worlds()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,43 +66,73 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
     """Two machines side by side, one for each worker; files of other folders as without these."""
-
-    def group(file: PurePosixPath) -> str:
-        return f"group-{_PLACES[file.stem][0]}" if file.stem in _PLACES else group_of(file)
-
-    return Groups(config, log, group)
+    return Groups(config, log, _group)
 
 
-@pytest.fixture(scope="session")
-def machine() -> Iterator[Machine]:
-    """A machine fresh from the shop, on which nothing was started yet."""
+def _group(file: PurePosixPath) -> str:
+    return f"group-{_PLACES[file.stem][0]}" if file.stem in _PLACES else group_of(file)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """What the tests of a group share ends with the last of them, not while those of another run."""
+    yield
+    if nextitem is None or _group(PurePosixPath(nextitem.path)) != _group(PurePosixPath(item.path)):
+        _worlds.end()
+
+
+def pytest_sessionfinish() -> None:
+    """Of a session that was broken off in the middle of a group."""
+    _worlds.end()
+
+
+@contextmanager
+def _machine_up() -> Iterator[MachineView]:
     with Machine("box") as fresh:
-        yield fresh
+        fresh.up()
+        yield MachineView(fresh)
 
 
-@pytest.fixture(scope="session")
-def view(machine: Machine) -> MachineView:
-    """The shared machine, with Quantix running on it."""
-    machine.up()
-    return MachineView(machine)
-
-
-@pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
-    """Three hosts that are one cluster."""
+@contextmanager
+def _hosts() -> Iterator[Lab]:
     with Lab(3) as hosts:
         yield hosts
 
 
-@pytest.fixture(scope="session")
-def ceph(lab: Lab) -> CephCluster:
-    """The Ceph beside them, which is StoragePool `fast`; it ends with the lab."""
+@contextmanager
+def _ceph_of_the_lab() -> Iterator[CephCluster]:
+    lab = _worlds.the(_hosts)
     cluster = lab.ceph.start()
     lab.ceph.name_to(lab.first)
     MachineView(lab.first).wait_ready(
         "fast", kind="storagepool", reason="Reachable", namespace="", timeout_s=90
     )
-    return cluster
+    # it ends with the lab
+    yield cluster
+
+
+@pytest.fixture(scope="module")
+def view() -> MachineView:
+    """The machine of the group, with Quantix running on it."""
+    return _worlds.the(_machine_up)
+
+
+@pytest.fixture(scope="module")
+def machine(view: MachineView) -> Machine:
+    """The same as such."""
+    return view.machine
+
+
+@pytest.fixture(scope="module")
+def lab() -> Lab:
+    """Three hosts that are one cluster."""
+    return _worlds.the(_hosts)
+
+
+@pytest.fixture(scope="module")
+def ceph(lab: Lab) -> CephCluster:
+    """The Ceph beside them, which is StoragePool `fast`."""
+    return _worlds.the(_ceph_of_the_lab)
 
 
 @pytest.fixture

@@ -119,8 +119,15 @@ def test_a_vm_that_is_to_be_off_does_not_move(slow: MovingGuest) -> None:
     slow.wait_at_home()
 
 
-@pytest.mark.parametrize("service", ["hostd", "libvirtd"])
-@pytest.mark.parametrize("side", ["source", "target"])
+@pytest.mark.parametrize(
+    ("side", "service"),
+    [
+        ("source", "hostd"),
+        ("target", "libvirtd"),
+        pytest.param("source", "libvirtd", marks=pytest.mark.soak),
+        pytest.param("target", "hostd", marks=pytest.mark.soak),
+    ],
+)
 def test_a_service_that_is_killed_meanwhile_costs_the_move_and_nothing_else(
     slow: MovingGuest, side: str, service: str
 ) -> None:

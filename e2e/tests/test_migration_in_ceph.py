@@ -134,6 +134,8 @@ def test_a_host_that_loses_its_power_after_the_switch_costs_the_memory_and_the_t
     guest.begin_to_write()
 
 
+# with its services killed in the place of its power: test_migration.py
+@pytest.mark.soak
 def test_a_target_that_loses_its_power_costs_the_move_and_nothing_else(
     slow: MovingGuest, ceph: CephCluster
 ) -> None:

@@ -28,6 +28,7 @@ def sealed(view: MachineView) -> Iterator[None]:
     view.apply(small_vm(NAME, memory=MEMORY, firmware=FIRMWARE, gracePeriodSeconds=60))
     view.wait_ready(NAME, reason="Running")
     yield
+    view.patch("vm", NAME, {"spec": {"gracePeriodSeconds": 0}})
     view.machine.kubectl("delete", "vm", NAME, "--timeout=120s", timeout_s=150)
 
 
@@ -49,6 +50,8 @@ def test_the_tpm_measured_the_firmware(console: GuestConsole) -> None:
     assert set(measured) != {ord("0")}
 
 
+# without a look from inside: hostd/tests/contract/test_firmware_state.py
+@pytest.mark.soak
 def test_variables_and_tpm_state_outlive_a_new_qemu(view: MachineView, console: GuestConsole) -> None:
     assert set_variable(console, "kept") == "kept"
     clock_ms, resets = tpm_clock(console)

@@ -19,7 +19,7 @@ GREETING = "installed by cloud-init"
 
 def make_key(folder: Path) -> tuple[Path, str]:
     """An SSH key made in `folder`: the file of the private one, and the public one as a line."""
-    private = folder / "key"
+    private = folder / "id_ed25519"
     subprocess.run(
         ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", str(private)], check=True
     )
@@ -66,6 +66,10 @@ class DebianGuest:
             "PasswordAuthentication": "no",
             "ConnectTimeout": "20",
             "LogLevel": "ERROR",
+            # one connection for all: an emulated guest spends seconds on letting somebody in
+            "ControlMaster": "auto",
+            "ControlPath": f"{self._key}.connection",
+            "ControlPersist": "60",
         }
         flags = [flag for name, value in options.items() for flag in ("-o", f"{name}={value}")]
         place = f"{LOGIN_USER}@{self._address}"

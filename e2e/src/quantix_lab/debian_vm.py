@@ -1,7 +1,7 @@
 """The VM of the Debian image that the end-to-end tests look into, and what it is made from.
 
-Its address is static, its user data comes from a Secret, a package from an archive of the test's, and it is
-Ready when its agent answers.
+It is the server of docs/cloud-init.md with more: a static address beside one by DHCP, user data from a
+Secret, a package from an archive of the test's.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ import base64
 import json
 from ipaddress import ip_network
 
+import yaml
+
+from quantix_lab.cloud_init_page import EXAMPLE
 from quantix_lab.debian_guest import PACKAGE
 from quantix_lab.machine_view import SHARED, MachineView, Manifest
-from quantix_lab.vm_manifests import small_vm
 
-NAME = "deb-1"
-HOSTNAME = "inside"
+SECRET = "first-boot"
 TOKEN = "s3cr3t-of-the-tests"
 """in the Secret alone, and in the guest"""
 OTHER_ADDRESS = "10.99.0.7"
 """which the guest gives itself besides"""
 MAC = "52:54:00:12:34:56"
+OTHER_MAC = "52:54:00:12:34:57"
 
 USER_DATA = """\
 #cloud-config
@@ -57,35 +59,36 @@ def user_data(server: str) -> Manifest:
     """The Secret with its user data; `server` has the package archive."""
     text = USER_DATA.format(server=server, package=PACKAGE, token=TOKEN)
     data = {"userData": base64.b64encode(text.encode()).decode()}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": NAME}, "data": data}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "data": data}
 
 
-def debian_vm(view: MachineView, key: str) -> Manifest:
-    """The VM, which lets in who has this SSH key."""
+def debian_vm(view: MachineView) -> Manifest:
+    """The VM of the example, with more disks and drives, and a NIC that has a static address."""
+    vm: Manifest = yaml.safe_load(EXAMPLE.read_text())
     network = view.get("network", "default", SHARED)
     subnet = next(ip_network(cidr) for cidr in network["status"]["subnets"] if ":" not in cidr)
     address, gateway = subnet[200], subnet[1]
-    ethernet = {
+    static = {
         "match": {"macaddress": MAC},
         "addresses": [f"{address}/{subnet.prefixlen}", f"{OTHER_ADDRESS}/32"],
         "routes": [{"to": "0.0.0.0/0", "via": str(gateway)}],
     }
-    return small_vm(
-        NAME,
-        cpu={"cores": 2},
-        memory={"size": "768Mi"},
-        # with one SCSI disk at the start there is a controller for others
-        disks=[
-            {"name": "root", "image": "debian", "size": "3Gi", "reclaimPolicy": "Delete"},
-            {"name": "cold", "size": "16Mi", "bus": "SCSI", "reclaimPolicy": "Delete"},
-        ],
-        cdroms=[{"name": "tools"}],
-        nics=[{"name": "eth0", "network": "shared/default", "mac": MAC, "addresses": [str(address)]}],
-        readiness={"agent": {}},
-        cloudInit={
-            "hostname": HOSTNAME,
-            "sshAuthorizedKeys": [key],
-            "userDataSecretRef": {"name": NAME},
-            "networkData": json.dumps({"version": 2, "ethernets": {"nic": ethernet}}),
-        },
+    # what hostd writes for every NIC where spec says nothing
+    by_dhcp = {"match": {"macaddress": OTHER_MAC}, "dhcp4": True, "dhcp6": True}
+    spec = vm["spec"]
+    # two would wait for each other, where all that is emulated shares two cores
+    spec["cpu"]["cores"] = 1
+    (root,) = spec["disks"]
+    # with one SCSI disk at the start there is a controller for others
+    spec["disks"] = [root, {"name": "cold", "size": "16Mi", "bus": "SCSI", "reclaimPolicy": "Delete"}]
+    spec["cdroms"] = [{"name": "tools"}]
+    spec["nics"] = [
+        {"name": "eth0", "network": "shared/default", "mac": MAC, "addresses": [str(address)]},
+        {"name": "eth1", "network": "shared/default", "mac": OTHER_MAC},
+    ]
+    del spec["cloudInit"]["userData"]
+    spec["cloudInit"]["userDataSecretRef"] = {"name": SECRET}
+    spec["cloudInit"]["networkData"] = json.dumps(
+        {"version": 2, "ethernets": {"static": static, "by-dhcp": by_dhcp}}
     )
+    return vm

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from quantix_api.conditions import condition_of
-from quantix_api.resources import EVENTS, OPERATOR_USER, QUANTIX_RESOURCES, VIRTUAL_MACHINES
+from quantix_api.resources import CONFIG_MAPS, EVENTS, OPERATOR_USER, QUANTIX_RESOURCES, VIRTUAL_MACHINES
 from quantix_cli.supervision import leftovers
 from quantix_lab.checkout import CHECKOUT
 from quantix_lab.machine import Machine
@@ -26,8 +26,14 @@ Manifest = dict[str, Any]
 EXAMPLE = CHECKOUT / "examples/first-vm.yaml"
 DATA_EXAMPLE = CHECKOUT / "examples/data-disk.yaml"
 SHARED = "quantix-shared"
-_RESOURCES = {"vm": VIRTUAL_MACHINES} | {resource.kind.lower(): resource for resource in QUANTIX_RESOURCES}
+_KINDS = {kind.kind.lower(): kind for kind in (*QUANTIX_RESOURCES, CONFIG_MAPS)}
+_RESOURCES = {"vm": VIRTUAL_MACHINES} | _KINDS
 _LOOK_S = 0.1
+# of the northbound database, where rows belong to objects
+_TABLES = (
+    *("Logical_Switch_Port", "Logical_Switch", "DHCP_Options", "Port_Group"),
+    *("DNS", "ACL", "QoS", "NAT"),
+)
 
 
 class MachineView:
@@ -59,12 +65,12 @@ class MachineView:
 
     def patch(self, kind: str, name: str, patch: Manifest, namespace: str = "default") -> None:
         """A merge patch, as a user makes it."""
-        self.machine.kubectl("patch", kind, name, "-n", namespace, "--type=merge", "-p", json.dumps(patch))
+        self.machine.api.patch(_RESOURCES[kind.lower()].path(namespace, name), patch)
 
     def patch_whole(self, kind: str, name: str, spec: Manifest) -> None:
         """Make the spec of an object exactly this one."""
-        patch = json.dumps([{"op": "replace", "path": "/spec", "value": spec}])
-        self.machine.kubectl("patch", kind, name, "--type=json", "-p", patch)
+        steps = [{"op": "replace", "path": "/spec", "value": spec}]
+        self.machine.api.patch(_RESOURCES[kind.lower()].path("default", name), steps)
 
     def wait_ready(
         self,
@@ -228,16 +234,7 @@ class MachineView:
     def northbound_rows(self, owner_uid: str) -> list[str]:
         """Rows of the northbound database that belong to an object, as TABLE UUID."""
         found = []
-        for table in (
-            "Logical_Switch_Port",
-            "Logical_Switch",
-            "DHCP_Options",
-            "Port_Group",
-            "DNS",
-            "ACL",
-            "QoS",
-            "NAT",
-        ):
+        for table in _TABLES:
             matches = f'external_ids:"quantix.io/owner"="{owner_uid}"'
             rows = self.nbctl("--bare", "--columns=_uuid", "find", table, matches)
             found += [f"{table} {row}" for row in rows.split()]

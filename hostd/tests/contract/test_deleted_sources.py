@@ -27,7 +27,7 @@ def volume(cluster: HostCluster, name: str, spec: dict[str, Any], namespace: str
 def made(cluster: HostCluster, name: str, namespace: str = "default") -> Path:
     """An empty volume; where its data lies."""
     volume(cluster, name, {"size": "16Mi"}, namespace)
-    place(cluster, "volume", name, namespace)
+    place(cluster, "Volume", name, namespace)
     cluster.eventually(lambda: ready(cluster.get("volume", name, namespace)) == "True")
     uid = str(cluster.get("volume", name, namespace)["metadata"]["uid"])
     return cluster.layout.local_pool / "volumes" / uid

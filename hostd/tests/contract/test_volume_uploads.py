@@ -35,7 +35,7 @@ def waiting(cluster: HostCluster, name: str, size: str = "8Mi", **spec: Any) -> 
     """A volume that waits for its file on h1."""
     about, asked = {"name": name, "namespace": "default"}, {"source": {"upload": {}}, "size": size, **spec}
     apply(cluster, {"kind": "Volume", "metadata": about, "spec": asked})
-    place(cluster, "volume", name)
+    place(cluster, "Volume", name)
     cluster.eventually(lambda: reason(cluster.get("volume", name)) == "WaitingForUpload")
 
 

@@ -1,8 +1,8 @@
 """Quantix' API in a control plane, as `qx up` installs it, for tests that start no platform.
 
-Installing everything takes a control plane 11 s of CPU, a start with data in which it is 3 s. So it is
-installed once for a binary and its manifests, and worlds begin with a copy of that database: it lies beside
-the binary in the cache of builds. Keys, certificates and the identity of the data directory are no part of
+Installing everything takes a control plane 11 s of CPU, a start with data in which it is 3 s. So manifests
+are installed once for a binary, and worlds begin with a copy of that database: it lies beside the binary in
+the cache of builds. Keys, certificates and the identity of the data directory are no part of
 it; each control plane makes its own, as at any first start.
 """
 
@@ -24,7 +24,7 @@ from typing import Any
 
 import yaml
 
-from quantix_api.installation import all_manifests, version_of
+from quantix_api.installation import STAGES, stage_manifests, version_of
 from quantix_api.times import render_time
 from quantix_lab.api_as import ApiAs
 from quantix_lab.control_plane import ControlPlane
@@ -34,27 +34,31 @@ _LOOK_S = 0.1
 _PROBE = {"apiVersion": "quantix.io/v1alpha1", "kind": "Host", "metadata": {"name": "probe"}, "spec": {}}
 _HOSTS = "/apis/quantix.io/v1alpha1/hosts"
 _TRUSTED = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
-_KEPT = 3
-"""Databases that stay beside a binary, for who goes back and forth between checkouts."""
+_KEPT = 6
+"""Databases that stay beside a binary, for who goes back and forth between checkouts: two for each."""
 
 
 @contextmanager
-def installed_plane(root: Path, flags: Sequence[str] = ()) -> Iterator[ControlPlane]:
-    """A new control plane below `root` with all that Quantix ships, as long as one is inside."""
+def installed_plane(
+    root: Path, flags: Sequence[str] = (), stages: Sequence[str] = STAGES
+) -> Iterator[ControlPlane]:
+    """A new control plane below `root`, as `start_installed` leaves it, as long as one is inside."""
     plane = ControlPlane(root, flags=flags)
     try:
-        start_installed(plane)
+        start_installed(plane, stages)
         yield plane
     finally:
         plane.stop()
 
 
-def start_installed(plane: ControlPlane) -> None:
-    """Start `plane`, which has no data yet, with all that Quantix ships; returns once it serves our kinds.
+def start_installed(plane: ControlPlane, stages: Sequence[str] = STAGES) -> None:
+    """Start `plane`, which has no data yet, with all that Quantix ships, or with some `stages` of
+    `quantix_api.installation`; returns once it serves our kinds.
 
     Raises ControlPlaneError when it does not start, TimeoutError when it does not serve them within 30 s.
     """
-    _begin_with_copy(plane)
+    manifests = tuple(manifest for stage in stages for manifest in stage_manifests(stage))
+    _begin_with_copy(plane, manifests)
     plane.start()
     _trust_own_authority_alone(plane)
     wait_until_served(plane)
@@ -82,37 +86,42 @@ def wait_until_served(plane: ControlPlane) -> None:
             time.sleep(_LOOK_S)
 
 
-def _begin_with_copy(plane: ControlPlane) -> None:
-    """Give it the database, and the marker of a directory whose control plane was never ready: such a one
+def _begin_with_copy(plane: ControlPlane, manifests: Sequence[Mapping[str, Any]]) -> None:
+    """Give it the database with the manifests, and the marker of a directory whose control plane was never ready: such a one
     makes its keys (controlplane/internal/identity).
     """
     beside = plane.binary.parent
     with (beside / "installed.lock").open("w") as lock:
         # also while it is copied: who makes another one takes old ones away
         fcntl.flock(lock, fcntl.LOCK_EX)
-        made = beside / f"installed-{_version()}"
+        made = beside / f"installed-{_version(manifests)}"
         if not made.exists():
-            _make(made)
+            _make(made, manifests)
         plane.data_dir.mkdir(parents=True, mode=0o700)
         # etcd reserves 64 MB for its log, of which a small part is written
         subprocess.run(["cp", "-a", "--sparse=always", made, plane.data_dir / "etcd"], check=True)
-    marker = {"format": 1, "id": str(uuid.uuid4()), "madeBy": "test", "madeAt": render_time(datetime.now(UTC))}
+    marker = {
+        "format": 1,
+        "id": str(uuid.uuid4()),
+        "madeBy": "test",
+        "madeAt": render_time(datetime.now(UTC)),
+    }
     (plane.data_dir / "cluster.json").write_text(json.dumps({**marker, "initialized": False}))
 
 
-def _version() -> str:
+def _version(manifests: Sequence[Mapping[str, Any]]) -> str:
     """What a database is made of: the manifests, and the way in which they are installed."""
     own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
-    return f"{version_of(all_manifests())}-{own}"
+    return f"{version_of(manifests)}-{own}"
 
 
-def _make(made: Path) -> None:
-    """Install everything once and keep the database as `made`, whole or not at all."""
+def _make(made: Path, manifests: Sequence[Mapping[str, Any]]) -> None:
+    """Install the manifests once and keep the database as `made`, whole or not at all."""
     for rest in made.parent.glob(".installing-*"):
         shutil.rmtree(rest)  # of one that was killed: we have the lock
     with tempfile.TemporaryDirectory(prefix=".installing-", dir=made.parent) as root:
         with ControlPlane(Path(root)) as plane:
-            install(plane, all_manifests())
+            install(plane, manifests)
             with ApiAs(plane.admin_kubeconfig) as admin:
                 secrets = admin.call("GET", "/api/v1/secrets").body["items"]
             # each world has a key of its own, with which it could not read them

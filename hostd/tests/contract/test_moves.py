@@ -23,7 +23,7 @@ from quantix_lab.open_sandbox import OpenSandbox
 from quantix_lab.vm_world import CLUSTER, VmHandle, VmWorld
 from quantix_lab.volumes_part import VolumesPart
 from quantix_lab.waiting import eventually_async
-from quantix_lab.writing_guest import install, lost, numbers
+from quantix_lab.writing_guest import TURNS, install, lost, numbers
 
 KEY = "default/busy-root"
 
@@ -40,9 +40,9 @@ async def writing_guest(host: LibvirtHost, passphrase: str = "") -> AsyncIterato
         await vm.reconcile()
 
         def writes() -> bool:
-            return max(numbers(vm.root_place.data, passphrase)) > 200
+            return max(numbers(vm.root_place.data, passphrase)) > TURNS
 
-        await eventually_async("it writes", writes, timeout_s=120)
+        await eventually_async("it writes", writes, timeout_s=120, interval_s=0.2)
         yield vm
 
 
@@ -94,7 +94,7 @@ async def test_no_write_is_lost_when_a_busy_guest_moves_and_when_its_qemu_dies_o
     assert libvirt_host.qemu_pids(busy.domain) == pid, "the same QEMU"
     reached = max(numbers(data))
     assert reached > before
-    await eventually_async("it writes on", lambda: max(numbers(data)) > reached + 100, timeout_s=60)
+    await eventually_async("it writes on", lambda: max(numbers(data)) > reached + 20, timeout_s=60)
     await busy.world.hypervisor.suspend(busy.domain)
     assert lost(numbers(data)) == set()
 

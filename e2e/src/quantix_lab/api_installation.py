@@ -87,8 +87,8 @@ def wait_until_served(plane: ControlPlane) -> None:
 
 
 def _begin_with_copy(plane: ControlPlane, manifests: Sequence[Mapping[str, Any]]) -> None:
-    """Give it the database with the manifests, and the marker of a directory whose control plane was never ready: such a one
-    makes its keys (controlplane/internal/identity).
+    """Give it the database with the manifests, and the marker of a directory whose control plane was never
+    ready: such a one makes its keys (controlplane/internal/identity).
     """
     beside = plane.binary.parent
     with (beside / "installed.lock").open("w") as lock:

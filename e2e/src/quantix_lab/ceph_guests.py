@@ -68,7 +68,7 @@ class CephGuests:
             await vm.reconcile()
             return bool(vm.status["phase"] == "Stopped")
 
-        await eventually_async("its end", off, timeout_s=60)
+        await eventually_async("its end", off, timeout_s=60, interval_s=0.1)
 
 
 def add_fast(world: VmWorld, cluster: CephCluster) -> None:

@@ -19,7 +19,7 @@ from quantix_lab.host_cluster import HostCluster, host_cluster
 
 
 def apply(cluster: HostCluster, manifest: dict[str, Any]) -> None:
-    """Declare an object of ours as `kubectl apply --server-side` does; ControlPlaneError when it is refused."""
+    """Declare an object of ours, as `kubectl apply --server-side` does. Raises ControlPlaneError."""
     body = {"apiVersion": "quantix.io/v1alpha1", **manifest}
     about = manifest["metadata"]
     path = RESOURCES[manifest["kind"]].path(about.get("namespace"), about["name"])

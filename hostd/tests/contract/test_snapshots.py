@@ -48,7 +48,7 @@ class Bench:
             await self.vm.reconcile()
             return bool(self.vm.status["phase"] == "Stopped")
 
-        await eventually_async("its end", off, timeout_s=60)
+        await eventually_async("its end", off, timeout_s=60, interval_s=0.1)
 
     async def writes_on(self) -> None:
         before = self.newest

@@ -1,5 +1,5 @@
-"""One cluster that h1 has joined, for all tests of this folder: control plane, operator, libvirt and hostd take
-seconds to start. Tests keep apart by names of their own, and leave h1 as it was.
+"""One cluster that h1 has joined, for all tests of this folder: control plane, operator, libvirt and hostd
+take seconds to start. Tests keep apart by names of their own, and leave h1 as it was.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import pytest
 from quantix_lab.api_installation import installed_plane
 from quantix_lab.control_plane import ControlPlane
 from quantix_lab.qx_process import NAMESPACE, Qx, say_ready, virtual_machine
+from quantix_lab.warm_qx import warm_qx
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +18,8 @@ def qx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Qx]:
     """`qx` and one VM that waits for memory, one that runs nowhere yet."""
     with installed_plane(tmp_path_factory.mktemp("qx"), stages=("namespaces", "crds")) as control_plane:
         _fill(control_plane)
-        yield Qx(control_plane)
+        with warm_qx(control_plane) as started:
+            yield started
 
 
 def _fill(control_plane: ControlPlane) -> None:

@@ -27,7 +27,7 @@ import yaml
 from quantix_api.installation import STAGES, stage_manifests, version_of
 from quantix_api.times import render_time
 from quantix_lab.api_as import ApiAs
-from quantix_lab.control_plane import ControlPlane
+from quantix_lab.control_plane import LAVISH, ControlPlane
 
 _SERVED_S = 30.0
 _LOOK_S = 0.1
@@ -40,10 +40,13 @@ _KEPT = 6
 
 @contextmanager
 def installed_plane(
-    root: Path, flags: Sequence[str] = (), stages: Sequence[str] = STAGES
+    root: Path,
+    flags: Sequence[str] = (),
+    stages: Sequence[str] = STAGES,
+    environment: Mapping[str, str] = LAVISH,
 ) -> Iterator[ControlPlane]:
     """A new control plane below `root`, as `start_installed` leaves it, as long as one is inside."""
-    plane = ControlPlane(root, flags=flags)
+    plane = ControlPlane(root, flags=flags, environment=environment)
     try:
         start_installed(plane, stages)
         yield plane

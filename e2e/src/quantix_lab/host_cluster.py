@@ -13,7 +13,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from quantix_api.resources import CONFIG_MAPS, LEASES, NAMESPACES, QUANTIX_RESOU
 from quantix_client.kubeconfig import load
 from quantix_lab.api_as import ApiAs
 from quantix_lab.api_installation import installed_plane
-from quantix_lab.control_plane import ControlPlane
+from quantix_lab.control_plane import LAVISH, ControlPlane
 from quantix_lab.kubeconfig import write_kubeconfig
 from quantix_lab.libvirt_host import LibvirtHost
 from quantix_lab.waiting import wait_for
@@ -136,12 +136,14 @@ class HostCluster:
 
 @contextmanager
 def host_cluster(
-    plane_flags: Sequence[str] = (), operator_flags: Sequence[str] = ()
+    plane_flags: Sequence[str] = (),
+    operator_flags: Sequence[str] = (),
+    plane_environment: Mapping[str, str] = LAVISH,
 ) -> Iterator[HostCluster]:
     """A cluster without hosts yet: definitions, roles and policies are there and the operator runs."""
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qxhc")))
-        control_plane = stack.enter_context(installed_plane(root, plane_flags))
+        control_plane = stack.enter_context(installed_plane(root, plane_flags, environment=plane_environment))
         libvirt = LibvirtHost()
         stack.callback(libvirt.close)
         libvirt.start()

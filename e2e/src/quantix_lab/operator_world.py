@@ -29,7 +29,7 @@ from quantix_lab.scripted_hostd import ScriptedHostd
 
 DEADLINE_S = 20.0
 _OPERATOR = "from quantix_operator.main import main; main()"
-_LOOK_S = 0.05
+_LOOK_S = 0.1
 
 
 @dataclass

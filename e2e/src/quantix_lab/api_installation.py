@@ -93,16 +93,14 @@ def _begin_with_copy(plane: ControlPlane, manifests: Sequence[Mapping[str, Any]]
     """Give it the database with the manifests, and the marker of a directory whose control plane was never
     ready: such a one makes its keys (controlplane/internal/identity).
     """
-    beside = plane.binary.parent
-    with (beside / "installed.lock").open("w") as lock:
+    made = database_of(plane, manifests)
+    with made.with_name("installed.lock").open("w") as lock:
         # also while it is copied: who makes another one takes old ones away
         fcntl.flock(lock, fcntl.LOCK_EX)
-        made = beside / f"installed-{_version(manifests)}"
         if not made.exists():
             _make(made, manifests)
         plane.data_dir.mkdir(parents=True, mode=0o700)
-        # etcd reserves 64 MB for its log, of which a small part is written
-        subprocess.run(["cp", "-a", "--sparse=always", made, plane.data_dir / "etcd"], check=True)
+        _copy(made, plane.data_dir / "etcd")
     marker = {
         "format": 1,
         "id": str(uuid.uuid4()),
@@ -112,10 +110,17 @@ def _begin_with_copy(plane: ControlPlane, manifests: Sequence[Mapping[str, Any]]
     (plane.data_dir / "cluster.json").write_text(json.dumps({**marker, "initialized": False}))
 
 
-def _version(manifests: Sequence[Mapping[str, Any]]) -> str:
-    """What a database is made of: the manifests, and the way in which they are installed."""
+def database_of(plane: ControlPlane, manifests: Sequence[Mapping[str, Any]]) -> Path:
+    """Where etcd's directory with these manifests lies once it is made. Its name tells what it is made of:
+    them, and the way in which they are installed.
+    """
     own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
-    return f"{version_of(manifests)}-{own}"
+    return plane.binary.with_name(f"installed-{version_of(manifests)}-{own}")
+
+
+def _copy(database: Path, place: Path) -> None:
+    """Without the 60 MB that etcd reserves for its log."""
+    subprocess.run(["cp", "-a", "--sparse=always", database, place], check=True)
 
 
 def _make(made: Path, manifests: Sequence[Mapping[str, Any]]) -> None:
@@ -129,7 +134,9 @@ def _make(made: Path, manifests: Sequence[Mapping[str, Any]]) -> None:
                 secrets = admin.call("GET", "/api/v1/secrets").body["items"]
             # each world has a key of its own, with which it could not read them
             assert not secrets, "what is installed holds secrets"
-        (plane.data_dir / "etcd").rename(made)
+        whole = Path(root) / "whole"
+        _copy(plane.data_dir / "etcd", whole)
+        whole.rename(made)
     for old in sorted(made.parent.glob("installed-*"), key=lambda path: path.stat().st_mtime)[:-_KEPT]:
         shutil.rmtree(old)
 

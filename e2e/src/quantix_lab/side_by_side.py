@@ -43,6 +43,7 @@ TOGETHER: dict[str, tuple[str, ...]] = {
     "the API with all that is installed": (
         "crds/tests/contract/test_applying.py",
         "crds/tests/contract/test_examples.py",
+        "crds/tests/contract/test_installed_copy.py",
         "crds/tests/contract/test_policies_*.py",
         "crds/tests/contract/test_samples.py",
         "crds/tests/contract/test_teams.py",

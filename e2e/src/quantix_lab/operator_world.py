@@ -23,7 +23,7 @@ from quantix_api.resources import EVENTS, NAMESPACES, VIRTUAL_MACHINES, Resource
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.errors import Conflict, NotFound, Throttled
 from quantix_lab.api_installation import start_installed
-from quantix_lab.control_plane import LAVISH, ControlPlane
+from quantix_lab.control_plane import ControlPlane
 from quantix_lab.host_credentials import host_kubeconfig
 from quantix_lab.scripted_hostd import ScriptedHostd
 
@@ -152,7 +152,7 @@ def says(condition_type: str, reason: str) -> Callable[[Manifest], bool]:
 async def operator_world(root: Path, host_names: tuple[str, ...] = ("h1",)) -> AsyncIterator[OperatorWorld]:
     """A world of its own below `root`, with an operator and these hosts at work."""
     async with AsyncExitStack() as stack:
-        plane = ControlPlane(root / "controlplane", environment=LAVISH)
+        plane = ControlPlane(root / "controlplane")
         stack.push_async_callback(asyncio.to_thread, plane.stop)
         await asyncio.to_thread(start_installed, plane)
         admin = await stack.enter_async_context(

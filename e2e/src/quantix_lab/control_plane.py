@@ -215,6 +215,8 @@ class ControlPlane:
             input=stdin if stdin is not None else "",
             env={
                 **os.environ,
+                # it lives too short to collect garbage
+                "GOGC": "off",
                 "KUBECONFIG": str(kubeconfig or self.admin_kubeconfig),
                 "QUANTIX_KUBECONFIG": "",
             },

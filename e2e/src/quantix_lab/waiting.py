@@ -53,7 +53,7 @@ async def eventually_async(
     what: str,
     holds: Callable[[], bool | Awaitable[bool]],
     timeout_s: float = 20.0,
-    interval_s: float = 0.05,
+    interval_s: float = 0.02,
 ) -> None:
     """The same beside what runs in this event loop; `holds` may be awaited."""
     deadline = time.monotonic() + timeout_s

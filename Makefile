@@ -76,7 +76,7 @@ lab-down: ## end that lab
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m quantix_lab.lab_command down; fi
 
 soak: prepare ## what takes minutes and much memory: fifty guests that start at once, floods, models of HA
-	$(PYTEST) -q -m soak e2e/tests hostd/tests/unit hostd/tests/contract operator/tests/contract
+	$(PYTEST) -q -m soak e2e/tests hostd/tests/unit hostd/tests/contract operator/tests/contract cli/tests/contract
 
 image-debian: prepare ## build the guest image of Debian with cloud-init, and print where it is
 	$(VENV)/python -m quantix_cli.debianimage

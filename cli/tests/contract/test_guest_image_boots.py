@@ -124,6 +124,7 @@ def test_it_boots_answers_and_powers_off(guest: Guest) -> None:
     assert guest.process.wait(timeout=60) == 0
 
 
+@pytest.mark.soak
 def test_it_reboots_when_told(guest: Guest) -> None:
     guest.read_until(READY.encode())
     guest.serial.sendall(b"reboot\n")

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from quantix_lab.api_as import ApiAs
+from quantix_lab.api_objects import RESOURCES
 from quantix_lab.control_plane import ControlPlane
 from quantix_lab.qx_process import NAMESPACE, Qx
 
@@ -36,8 +38,10 @@ def made(qx: Qx) -> Iterator[Qx]:
 
 
 def stored(plane: ControlPlane, kind: str, name: str, namespace: str = NAMESPACE) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(plane.kubectl("get", kind, name, "-n", namespace, "-o", "json"))
-    return found
+    with ApiAs(plane.admin_kubeconfig) as admin:
+        answer = admin.call("GET", RESOURCES[kind].path(namespace, name))
+    assert answer.code == 200, answer.message
+    return answer.body
 
 
 def run_elsewhere(qx: Qx, script: str, tmp_path: Path) -> None:
@@ -59,33 +63,33 @@ def run_elsewhere(qx: Qx, script: str, tmp_path: Path) -> None:
 
 # each makes what the next ones change
 WRITES = [
-    ("virtualmachines", "made", "vm create made --image shared/offered --disk 1GiB --label a=b --no-wait"),
-    ("virtualmachines", "made", "vm set made --cpu 2 --memory 2GiB --label c=d --no-wait"),
-    ("virtualmachines", "made", "vm set made --max-cpu 4 --max-memory 4GiB --no-wait"),
-    ("virtualmachines", "made", "vm attach made --network shared/offered,address=10.9.0.7 --no-wait"),
-    ("virtualmachines", "made", "vm attach made --iso shared/offered --no-wait"),
-    ("virtualmachines", "made", "vm detach made disk1 --no-wait"),
-    ("virtualmachines", "made", "vm stop made --no-wait"),
-    ("virtualmachines", "made", "vm restart made --no-wait"),
-    ("volumes", "data", "volume create data --size 1GiB --no-wait"),
-    ("volumes", "data", "volume set data --protect"),
-    ("volumes", "data", "volume resize data 2GiB --no-wait"),
-    ("volumes", "data", "volume move data --pool offered --no-wait"),
-    ("images", "debian", "image create debian --url https://example.com/x.qcow2 --no-wait"),
-    ("images", "debian", "image set debian --login-user debian"),
-    ("networks", "db", "network create db --subnet 10.20.1.0/24 --exclude 10.20.1.2-10.20.1.9 --no-wait"),
-    ("networks", "db", "network set db --mtu 1400 --dns 10.20.1.3"),
-    ("securitygroups", "web", "securitygroup create web --allow tcp:80,443 --from 10.0.0.0/8 --no-wait"),
-    ("securitygroups", "web", "securitygroup set web --allow udp:53 --from web --allow icmp"),
-    ("securitygroups", "web", "securitygroup set web --remove tcp:80,443 --from 10.0.0.0/8"),
-    ("routers", "r1", "router create r1 --network db --external shared/offered --no-wait"),
-    ("networks", "web", "network create web --subnet 10.20.2.0/24 --no-wait"),
-    ("routers", "r1", "router set r1 --add-network web --remove-network db"),
-    ("floatingips", "out", "floatingip create out --vm made --label a=b --no-wait"),
-    ("floatingips", "out", "floatingip detach out --no-wait"),
-    ("floatingips", "out", "fip attach out made --nic eth0 --no-wait"),
-    ("floatingips", "out", "floatingip set out --label c=d"),
-    ("floatingips", "kept", "floatingip create kept --network db --address 10.20.1.20 --no-wait"),
+    ("VirtualMachine", "made", "vm create made --image shared/offered --disk 1GiB --label a=b --no-wait"),
+    ("VirtualMachine", "made", "vm set made --cpu 2 --memory 2GiB --label c=d --no-wait"),
+    ("VirtualMachine", "made", "vm set made --max-cpu 4 --max-memory 4GiB --no-wait"),
+    ("VirtualMachine", "made", "vm attach made --network shared/offered,address=10.9.0.7 --no-wait"),
+    ("VirtualMachine", "made", "vm attach made --iso shared/offered --no-wait"),
+    ("VirtualMachine", "made", "vm detach made disk1 --no-wait"),
+    ("VirtualMachine", "made", "vm stop made --no-wait"),
+    ("VirtualMachine", "made", "vm restart made --no-wait"),
+    ("Volume", "data", "volume create data --size 1GiB --no-wait"),
+    ("Volume", "data", "volume set data --protect"),
+    ("Volume", "data", "volume resize data 2GiB --no-wait"),
+    ("Volume", "data", "volume move data --pool offered --no-wait"),
+    ("Image", "debian", "image create debian --url https://example.com/x.qcow2 --no-wait"),
+    ("Image", "debian", "image set debian --login-user debian"),
+    ("Network", "db", "network create db --subnet 10.20.1.0/24 --exclude 10.20.1.2-10.20.1.9 --no-wait"),
+    ("Network", "db", "network set db --mtu 1400 --dns 10.20.1.3"),
+    ("SecurityGroup", "web", "securitygroup create web --allow tcp:80,443 --from 10.0.0.0/8 --no-wait"),
+    ("SecurityGroup", "web", "securitygroup set web --allow udp:53 --from web --allow icmp"),
+    ("SecurityGroup", "web", "securitygroup set web --remove tcp:80,443 --from 10.0.0.0/8"),
+    ("Router", "r1", "router create r1 --network db --external shared/offered --no-wait"),
+    ("Network", "web", "network create web --subnet 10.20.2.0/24 --no-wait"),
+    ("Router", "r1", "router set r1 --add-network web --remove-network db"),
+    ("FloatingIP", "out", "floatingip create out --vm made --label a=b --no-wait"),
+    ("FloatingIP", "out", "floatingip detach out --no-wait"),
+    ("FloatingIP", "out", "fip attach out made --nic eth0 --no-wait"),
+    ("FloatingIP", "out", "floatingip set out --label c=d"),
+    ("FloatingIP", "kept", "floatingip create kept --network db --address 10.20.1.20 --no-wait"),
 ]
 
 
@@ -127,14 +131,14 @@ def test_a_pool_is_made_and_changed_as_it_is_shown(made: Qx) -> None:
     shown = made.in_namespace(*create, "--dry-run", "--show-yaml").stdout
     assert "namespace" not in shown
     made.control_plane.kubectl("create", "-f", "-", stdin=shown.partition("\n")[2].rpartition("EOF")[0])
-    by_hand = stored(made.control_plane, "pool", "fast")["spec"]
+    by_hand = stored(made.control_plane, "StoragePool", "fast")["spec"]
     taken = made.in_namespace(*create, "--no-wait")
     assert (taken.returncode, "(NameTaken)" in taken.stderr) == (6, True)
     assert made.in_namespace("pool", "delete", "fast", "--yes").returncode == 0
     assert made.in_namespace(*create, "--no-wait").returncode == 0
-    assert stored(made.control_plane, "pool", "fast")["spec"] == by_hand
+    assert stored(made.control_plane, "StoragePool", "fast")["spec"] == by_hand
     assert made.in_namespace("pool", "set", "fast", "--default", "--label", "tier=gold").returncode == 0
-    changed = stored(made.control_plane, "pool", "fast")
+    changed = stored(made.control_plane, "StoragePool", "fast")
     assert (changed["spec"]["default"], changed["metadata"]["labels"]) == (True, {"tier": "gold"})
     assert "is so already" in made.in_namespace("pool", "set", "fast", "--default").stderr
     made.control_plane.kubectl("delete", "pool", "fast")
@@ -151,7 +155,9 @@ def test_the_manifest_of_a_dry_run_makes_the_same_vm(made: Qx) -> None:
     manifest = made.in_namespace(*words, "--dry-run", "-o", "yaml").stdout
     made.control_plane.kubectl("apply", "-f", "-", stdin=manifest.replace(NAMESPACE, ELSEWHERE))
     assert made.in_namespace(*words, "--no-wait").returncode == 0
-    here, there = (stored(made.control_plane, "vm", "same", where) for where in (NAMESPACE, ELSEWHERE))
+    here, there = (
+        stored(made.control_plane, "VirtualMachine", "same", where) for where in (NAMESPACE, ELSEWHERE)
+    )
     assert here["spec"] == there["spec"]
 
 
@@ -192,10 +198,10 @@ def test_a_name_that_is_taken_and_an_image_that_is_not_there(made: Qx) -> None:
 def test_what_is_so_already_is_told_and_not_written(made: Qx) -> None:
     words = ("vm", "set", "web-2", "--label", "tier=gold")
     assert made.in_namespace(*words).returncode == 0
-    before = stored(made.control_plane, "vm", "web-2")["metadata"]["resourceVersion"]
+    before = stored(made.control_plane, "VirtualMachine", "web-2")["metadata"]["resourceVersion"]
     again = made.in_namespace(*words)
     assert (again.returncode, again.stderr) == (0, "web-2 is so already.\n")
-    assert stored(made.control_plane, "vm", "web-2")["metadata"]["resourceVersion"] == before
+    assert stored(made.control_plane, "VirtualMachine", "web-2")["metadata"]["resourceVersion"] == before
 
 
 def test_a_change_of_several_by_a_glob_asks_first(made: Qx) -> None:

@@ -16,8 +16,8 @@ DIRECTORIES = {"data": "data", "config": "etc", "run": "run", "log": "log"}
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[ControlPlane]:
-    """A control plane that a test may kill."""
-    with ControlPlane(tmp_path) as running:
+    """A control plane that a test may kill, and measure."""
+    with ControlPlane(tmp_path, environment={}) as running:
         yield running
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -15,7 +15,8 @@ import yaml
 
 from quantix_api.errors import InvariantError
 
-_STAGES = ("namespaces", "crds", "rbac", "policies")
+STAGES = ("namespaces", "crds", "rbac", "policies")
+"""In the order in which they are applied."""
 
 
 def stage_manifests(stage: str) -> tuple[dict[str, Any], ...]:
@@ -35,10 +36,10 @@ def all_manifests() -> tuple[dict[str, Any], ...]:
     Objects of our kinds can be made once the definitions are Established. A server before Kubernetes 1.36
     does not know MutatingAdmissionPolicy and its binding: leave them out there.
     """
-    return tuple(manifest for stage in _STAGES for manifest in stage_manifests(stage))
+    return tuple(manifest for stage in STAGES for manifest in stage_manifests(stage))
 
 
-def version_of(manifests: Iterable[dict[str, Any]]) -> str:
+def version_of(manifests: Iterable[Mapping[str, Any]]) -> str:
     """16 hex digits that change with what the manifests say, not with how they are written down."""
     written = json.dumps(list(manifests), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(written.encode()).hexdigest()[:16]

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from quantix_api.installation import all_manifests
 from quantix_lab.api_as import ApiAs
-from quantix_lab.api_installation import install
+from quantix_lab.api_installation import installed_plane
 from quantix_lab.api_objects import make_namespace
 from quantix_lab.control_plane import ControlPlane
 
@@ -17,8 +16,7 @@ from quantix_lab.control_plane import ControlPlane
 @pytest.fixture(scope="session")
 def quantix_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A ready control plane that knows our kinds, roles and policies; no other test's objects are in it."""
-    with ControlPlane(tmp_path_factory.mktemp("quantix-server")) as running:
-        install(running, all_manifests())
+    with installed_plane(tmp_path_factory.mktemp("quantix-server")) as running:
         with ApiAs(running.admin_kubeconfig) as admin:
             wait_for_policies(admin)
         yield running

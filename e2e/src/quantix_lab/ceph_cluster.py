@@ -107,7 +107,7 @@ class CephCluster:
         while json.loads(self.ceph("df", "-f", "json"))["stats"]["total_bytes"] == 0:
             if time.monotonic() > end:
                 raise TimeoutError(f"no manager has told the capacity within {_SETTLE_S} s")
-            time.sleep(0.2)
+            time.sleep(0.4)
 
     def _up_since(self, number: int) -> int:
         """The epoch since which the OSD is up; 0 while it is down."""

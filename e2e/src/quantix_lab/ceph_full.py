@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager, contextmanager
 from quantix_lab.ceph_cluster import CephCluster
 
 _NOTICED_S = 60.0
+# a command of Ceph takes 0.3 s of CPU
+_LOOK_S = 0.4
 # as `ceph osd dump` names them, from the first to the last that is reached, and their defaults
 _RATIOS = {"nearfull": "0.85", "backfillfull": "0.9", "full": "0.95"}
 _TINY = {"nearfull": "0.00001", "backfillfull": "0.00002", "full": "0.00003"}
@@ -49,7 +51,7 @@ def _await_mark(cluster: CephCluster, pool: str, *, full: bool) -> None:
     while _is_marked(cluster, pool) is not full:
         if time.monotonic() > end:
             raise TimeoutError(f"Ceph has not marked pool {pool} within {_NOTICED_S} s: full is {full}")
-        time.sleep(0.1)
+        time.sleep(_LOOK_S)
 
 
 def _is_marked(cluster: CephCluster, pool: str) -> bool:

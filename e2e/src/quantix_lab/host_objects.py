@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,13 +12,20 @@ from typing import Any
 import aiohttp
 
 from quantix_api.conditions import condition_of
+from quantix_lab.api_as import APPLY, Answer, ApiAs
+from quantix_lab.api_objects import RESOURCES
 from quantix_lab.control_plane import ControlPlaneError
 from quantix_lab.host_cluster import HostCluster, host_cluster
 
 
 def apply(cluster: HostCluster, manifest: dict[str, Any]) -> None:
+    """Declare an object of ours, as `kubectl apply --server-side` does. Raises ControlPlaneError."""
     body = {"apiVersion": "quantix.io/v1alpha1", **manifest}
-    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(body))
+    about = manifest["metadata"]
+    path = RESOURCES[manifest["kind"]].path(about.get("namespace"), about["name"])
+    asked = f"{path}?fieldManager=kubectl&fieldValidation=Strict"
+    with ApiAs(cluster.control_plane.admin_kubeconfig) as admin:
+        _expect_taken(admin.call("PATCH", asked, body, content_type=APPLY))
 
 
 @contextmanager
@@ -49,9 +55,14 @@ def accepted(write: Callable[[], None]) -> bool:
 
 def place(cluster: HostCluster, kind: str, name: str, namespace: str = "default") -> None:
     """What the scheduler does: give the object to h1."""
-    patch = json.dumps({"status": {"host": "h1"}})
-    flags = ["--subresource=status", "--type=merge", "-p", patch]
-    cluster.as_operator("patch", kind, name, "-n", namespace, *flags)
+    path = RESOURCES[kind].path(namespace, name, "status")
+    with ApiAs(cluster.control_plane.operator_kubeconfig) as operator:
+        _expect_taken(operator.merge(path, {"status": {"host": "h1"}}))
+
+
+def _expect_taken(answer: Answer) -> None:
+    if answer.code not in (200, 201):
+        raise ControlPlaneError(answer.message, None)
 
 
 def ready(manifest: dict[str, Any]) -> str:
@@ -84,7 +95,7 @@ async def ready_image(cluster: HostCluster, name: str, content: bytes) -> dict[s
     apply(
         cluster, {"kind": "Image", "metadata": {"name": name, "namespace": "default"}, "spec": {"upload": {}}}
     )
-    place(cluster, "image", name)
+    place(cluster, "Image", name)
     cluster.eventually(lambda: reason(cluster.get("image", name)) == "WaitingForUpload")
     status, text = await upload(cluster, name, content)
     assert status == 200, text

@@ -19,18 +19,17 @@ from typing import Any
 import yaml
 
 from quantix_api.conditions import condition_of
-from quantix_api.installation import all_manifests
 from quantix_api.resources import EVENTS, NAMESPACES, VIRTUAL_MACHINES, Resource
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.errors import Conflict, NotFound, Throttled
-from quantix_lab.api_installation import install
+from quantix_lab.api_installation import start_installed
 from quantix_lab.control_plane import ControlPlane
 from quantix_lab.host_credentials import host_kubeconfig
 from quantix_lab.scripted_hostd import ScriptedHostd
 
 DEADLINE_S = 20.0
 _OPERATOR = "from quantix_operator.main import main; main()"
-_LOOK_S = 0.05
+_LOOK_S = 0.1
 
 
 @dataclass
@@ -154,12 +153,11 @@ async def operator_world(root: Path, host_names: tuple[str, ...] = ("h1",)) -> A
     """A world of its own below `root`, with an operator and these hosts at work."""
     async with AsyncExitStack() as stack:
         plane = ControlPlane(root / "controlplane")
-        await asyncio.to_thread(plane.start)
         stack.push_async_callback(asyncio.to_thread, plane.stop)
+        await asyncio.to_thread(start_installed, plane)
         admin = await stack.enter_async_context(
             ApiClient.from_kubeconfig(plane.admin_kubeconfig, user_agent="test")
         )
-        await asyncio.to_thread(install, plane, all_manifests())
         world = OperatorWorld(plane, admin)
         await world.start_operator()
         stack.push_async_callback(world.stop_operator)

@@ -14,6 +14,8 @@ from typing import Any
 from quantix_lab.control_plane import ControlPlane
 
 NAMESPACE = "qx-contract"
+TIMEOUT_S = 60.0
+"""The longest that a run may take."""
 
 
 class Qx:
@@ -28,12 +30,13 @@ class Qx:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=TIMEOUT_S,
             check=False,
-            env=self._environment(environment),
+            env=self.environment(environment),
         )
 
-    def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
+    def environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        """All that a run sees of it."""
         kubeconfig = str(self.control_plane.admin_kubeconfig)
         # PYTHONPATH: the sources that these tests are run on
         inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
@@ -45,10 +48,10 @@ class Qx:
         command = [sys.executable, "-m", "quantix_cli.main", *arguments, "-n", NAMESPACE]
         pipe = subprocess.PIPE
         with subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, env=self._environment({})
+            command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, env=self.environment({})
         ) as process:
             # a test that waits in vain for a line must end, too
-            watchdog = threading.Timer(60, process.kill)
+            watchdog = threading.Timer(TIMEOUT_S, process.kill)
             watchdog.start()
             try:
                 yield process

@@ -33,7 +33,8 @@ from quantix_client.lease import HostLease
 from quantix_lab.scripted_migrations import ScriptedMigrations
 from quantix_lab.scripted_snapshots import ScriptedSnapshots
 
-_LOOK_S = 0.05
+_LOOK_S = 0.2
+"""A look is some ten requests, which cost the API server more than all else in a test of three hosts."""
 
 
 @dataclass

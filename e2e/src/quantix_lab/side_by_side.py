@@ -30,23 +30,26 @@ TOGETHER: dict[str, tuple[str, ...]] = {
         "cli/tests/unit/test_settings.py",
         "cli/tests/unit/test_writing.py",
     ),
+    "a Ceph": ("hostd/tests/contract/ceph/test_*.py",),
+    "an API with VMs to list": ("cli/tests/contract/test_qx_*.py",),
     "an API that is lost under operators": ("operator/tests/contract/process/test_*.py",),
+    "a control plane alone": (
+        "controlplane/tests/contract/test_*.py",
+        "crds/tests/contract/test_client_control_plane.py",
+    ),
     "an operator with scripted hosts": ("operator/tests/contract/lifecycle/test_*.py",),
+    "three scripted hosts between which VMs move": ("operator/tests/contract/moving/test_*.py",),
+    "a cluster that a host has joined": ("hostd/tests/contract/joined/test_*.py",),
     "the API with all that is installed": (
         "crds/tests/contract/test_applying.py",
         "crds/tests/contract/test_examples.py",
+        "crds/tests/contract/test_installed_copy.py",
         "crds/tests/contract/test_policies_*.py",
         "crds/tests/contract/test_samples.py",
         "crds/tests/contract/test_teams.py",
+        "crds/tests/contract/test_times.py",
         "crds/tests/contract/test_transitions.py",
     ),
-    "a Ceph": (
-        "hostd/tests/contract/test_claim_stores.py",
-        "hostd/tests/contract/test_guest_in_ceph.py",
-        "hostd/tests/contract/test_rbd_disks.py",
-        "hostd/tests/contract/test_switched_guest.py",
-    ),
-    "an API with VMs to list": ("cli/tests/contract/test_qx_*.py",),
 }
 """Files that share a world which takes seconds to start. Those that take longest come first."""
 

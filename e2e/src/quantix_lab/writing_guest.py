@@ -6,8 +6,9 @@ a number is written once the one before it is on the disk.
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,15 +45,18 @@ def numbers(data: Path, passphrase: str = "") -> list[int]:
     with _opened(data, passphrase) as (secret, disk):
         convert = ["qemu-img", "convert", *secret, "-U", "-O", "raw", *disk, str(raw)]
         subprocess.run(convert, check=True, capture_output=True)
-    content = raw.read_bytes()
+    with raw.open("rb") as seen:
+        found = numbers_by(lambda offset, length: os.pread(seen.fileno(), length, offset))
     raw.unlink()
-    return numbers_in(content)
+    return found
 
 
-def numbers_in(content: bytes) -> list[int]:
-    """The same of a disk that was read."""
+def numbers_by(read: Callable[[int, int], bytes]) -> list[int]:
+    """The same of a disk of which `read` gives the bytes at an offset. Those between its turns are not read:
+    there are 32 MB of them.
+    """
     places = ((turn * _HEADS * _SECTORS_A_TRACK + 1) * _SECTOR_BYTES for turn in range(TURNS))
-    return [_number(content[place : place + _SECTOR_BYTES]) for place in places]
+    return [_number(read(place, _SECTOR_BYTES)) for place in places]
 
 
 def _number(sector: bytes) -> int:

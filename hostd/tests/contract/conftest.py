@@ -16,8 +16,6 @@ from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.clients.sandbox import Sandbox
 from quantix_hostd.volume.disk_file import DiskFileMaker
-from quantix_lab.ceph_cluster import CephCluster, running_ceph
-from quantix_lab.ceph_pools import add_fast_pool
 from quantix_lab.disk_pools import IMAGES, pool_with_image, xfs
 from quantix_lab.libvirt_host import LibvirtHost
 from quantix_lab.open_vswitch import OpenVSwitch, open_vswitch
@@ -31,15 +29,6 @@ def libvirt_host() -> Iterator[LibvirtHost]:
         yield host.start()
     finally:
         host.close()
-
-
-@pytest.fixture(scope="session")
-def ceph_cluster() -> Iterator[CephCluster]:
-    """One for the run, with pool and user of StoragePool `fast`. Whoever takes an OSD away brings it back."""
-    with tempfile.TemporaryDirectory(prefix="qx") as directory:
-        with running_ceph(Path(directory), mgr=True) as cluster:
-            add_fast_pool(cluster)
-            yield cluster
 
 
 @pytest.fixture

@@ -100,6 +100,7 @@ def test_a_monitor_comes_back_with_what_it_knew(ceph: CephCluster) -> None:
     assert "quantix" in ceph.ceph("osd", "pool", "ls").split()
 
 
+@pytest.mark.soak
 def test_of_three_osds_a_frozen_one_is_taken_out_and_writing_goes_on_within_a_namespace() -> None:
     with (
         network_namespace() as namespace,

@@ -101,7 +101,7 @@ async def test_what_changes_while_it_runs_is_kept_once_it_rests(bench: Bench) ->
         await bench.world.reconciler.keep_states()
         return state.exists()
 
-    await eventually_async("the object beside the volume", kept, timeout_s=20)
+    await eventually_async("the object beside the volume", kept, timeout_s=20, interval_s=0.1)
     assert parse_state(state.read_bytes()).epoch == 1
 
 

@@ -59,7 +59,7 @@ async def paused(bench: PressedGuests, vm: VmHandle) -> None:
     async def stands_still() -> bool:
         return await bench.state(vm) is DomainState.PAUSED
 
-    await eventually_async("QEMU to pause the guest", stands_still, _SLOW_S)
+    await eventually_async("QEMU to pause the guest", stands_still, _SLOW_S, 0.1)
 
 
 async def test_a_guest_that_fills_its_pool_waits_for_room_and_loses_nothing(bench: PressedGuests) -> None:
@@ -171,7 +171,7 @@ async def panicked(bench: PressedGuests, vm: VmHandle) -> None:
     async def stopped() -> bool:
         return await bench.state(vm) is DomainState.CRASHED
 
-    await eventually_async("the panic", stopped)
+    await eventually_async("the panic", stopped, interval_s=0.1)
 
 
 async def lately(viewer: ConsoleViewer) -> bytes:

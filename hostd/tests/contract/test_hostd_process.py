@@ -94,7 +94,7 @@ async def test_an_upload_becomes_an_image_and_then_a_volume(cluster: HostCluster
 
     spec = {"source": {"image": "uploaded"}, "size": "1Gi"}
     apply(cluster, {"kind": "Volume", "metadata": {"name": "v1", "namespace": "default"}, "spec": spec})
-    place(cluster, "volume", "v1")
+    place(cluster, "Volume", "v1")
     cluster.eventually(lambda: ready(cluster.get("volume", "v1")) == "True")
     volume = cluster.get("volume", "v1")
     place_of_data = cluster.layout.local_pool / "volumes" / volume["status"]["handle"]
@@ -118,7 +118,7 @@ async def test_a_volume_waits_for_its_image_and_goes_on_by_itself(
 ) -> None:
     spec = {"source": {"image": "late"}}
     apply(cluster, {"kind": "Volume", "metadata": {"name": "v2", "namespace": "default"}, "spec": spec})
-    place(cluster, "volume", "v2")
+    place(cluster, "Volume", "v2")
     cluster.eventually(lambda: reason(cluster.get("volume", "v2")) == "SourceNotFound")
     await ready_image(cluster, "late", disk_image(tmp_path / "late.qcow2"))
     cluster.eventually(lambda: ready(cluster.get("volume", "v2")) == "True")
@@ -134,7 +134,7 @@ async def test_an_image_is_copied_into_the_pool_where_a_volume_needs_it(
     )
     spec = {"source": {"image": "spread"}, "pool": "fast", "copyMode": "Full"}
     apply(cluster, {"kind": "Volume", "metadata": {"name": "v4", "namespace": "default"}, "spec": spec})
-    place(cluster, "volume", "v4")
+    place(cluster, "Volume", "v4")
     cluster.eventually(lambda: ready(cluster.get("volume", "v4")) == "True")
     uid = cluster.get("image", "spread")["metadata"]["uid"]
     original = cluster.layout.local_pool / "images" / uid
@@ -147,7 +147,7 @@ async def test_a_file_that_is_no_image_is_refused_and_a_good_one_taken_afterward
 ) -> None:
     metadata = {"name": "wrong", "namespace": "default"}
     apply(cluster, {"kind": "Image", "metadata": metadata, "spec": {"upload": {}}})
-    place(cluster, "image", "wrong")
+    place(cluster, "Image", "wrong")
     cluster.eventually(lambda: reason(cluster.get("image", "wrong")) == "WaitingForUpload")
     status, text = await upload(cluster, "wrong", b"<html>no image</html>" * 100)
     assert (status, "no qcow2" in text) == (422, True)
@@ -239,7 +239,7 @@ def test_the_loss_of_the_api_is_waited_out(cluster: HostCluster) -> None:
     volume = {"kind": "Volume", "metadata": {"name": "v3", "namespace": "default"}, "spec": {"size": "1Gi"}}
     # Admission knows our kinds a moment after the server is ready
     cluster.eventually(lambda: accepted(lambda: apply(cluster, volume)))
-    cluster.eventually(lambda: accepted(lambda: place(cluster, "volume", "v3")))
+    cluster.eventually(lambda: accepted(lambda: place(cluster, "Volume", "v3")))
     cluster.eventually(lambda: ready(cluster.get("volume", "v3")) == "True")
     assert running.poll() is None
 

@@ -215,7 +215,7 @@ async def until_whole(bench: Bench) -> None:
     async def whole() -> bool:
         return (await device(bench)).get("copy_ready") == "yes"
 
-    await eventually_async("the copy is whole", whole, timeout_s=10)
+    await eventually_async("the copy is whole", whole, timeout_s=10, interval_s=0.1)
 
 
 async def test_a_domain_goes_on_with_the_copy_of_its_disk(bench: Bench) -> None:

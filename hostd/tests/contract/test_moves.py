@@ -23,7 +23,7 @@ from quantix_lab.open_sandbox import OpenSandbox
 from quantix_lab.vm_world import CLUSTER, VmHandle, VmWorld
 from quantix_lab.volumes_part import VolumesPart
 from quantix_lab.waiting import eventually_async
-from quantix_lab.writing_guest import install, lost, numbers
+from quantix_lab.writing_guest import TURNS, install, lost, numbers
 
 KEY = "default/busy-root"
 
@@ -40,9 +40,9 @@ async def writing_guest(host: LibvirtHost, passphrase: str = "") -> AsyncIterato
         await vm.reconcile()
 
         def writes() -> bool:
-            return max(numbers(vm.root_place.data, passphrase)) > 200
+            return max(numbers(vm.root_place.data, passphrase)) > TURNS
 
-        await eventually_async("it writes", writes, timeout_s=120)
+        await eventually_async("it writes", writes, timeout_s=120, interval_s=0.2)
         yield vm
 
 
@@ -94,7 +94,7 @@ async def test_no_write_is_lost_when_a_busy_guest_moves_and_when_its_qemu_dies_o
     assert libvirt_host.qemu_pids(busy.domain) == pid, "the same QEMU"
     reached = max(numbers(data))
     assert reached > before
-    await eventually_async("it writes on", lambda: max(numbers(data)) > reached + 100, timeout_s=60)
+    await eventually_async("it writes on", lambda: max(numbers(data)) > reached + 20, 60, 0.2)
     await busy.world.hypervisor.suspend(busy.domain)
     assert lost(numbers(data)) == set()
 
@@ -108,13 +108,14 @@ async def test_no_write_is_lost_when_a_busy_guest_moves_and_when_its_qemu_dies_o
     assert lost(numbers(back if claim.moved else data)) == set(), "the claim tells which file is right"
 
 
+@pytest.mark.parametrize("copies", [12, pytest.param(60, marks=pytest.mark.soak)])
 async def test_a_guest_that_writes_outlives_copies_that_begin_and_are_given_up(
-    busy: VmHandle, libvirt_host: LibvirtHost
+    busy: VmHandle, libvirt_host: LibvirtHost, copies: int
 ) -> None:
     hypervisor, pid = busy.world.hypervisor, libvirt_host.qemu_pids(busy.domain)
     copy = busy.root_place.data.with_name("copy")
     qemu_img = QemuImg(OpenSandbox())
-    for _ in range(60):
+    for _ in range(copies):
         await qemu_img.create(Disk(busy.root_place.directory, copy), 64 << 20)
         copy.chmod(0o666)
         await hypervisor.copy_disk(busy.domain, "vda", render_copy(str(copy)), 0)
@@ -122,7 +123,7 @@ async def test_a_guest_that_writes_outlives_copies_that_begin_and_are_given_up(
         copy.unlink()
     assert libvirt_host.qemu_pids(busy.domain) == pid
     reached = max(numbers(busy.root_place.data))
-    await eventually_async("it writes on", lambda: max(numbers(busy.root_place.data)) > reached, timeout_s=60)
+    await eventually_async("it writes on", lambda: max(numbers(busy.root_place.data)) > reached, 60, 0.2)
 
 
 async def test_an_encrypted_disk_moves_under_a_guest_that_writes_and_opens_as_before(
@@ -135,7 +136,7 @@ async def test_an_encrypted_disk_moves_under_a_guest_that_writes_and_opens_as_be
         await until_moved(vm, "fast")
         reached = max(numbers(data, key))
         assert reached > before
-        await eventually_async("it writes on", lambda: max(numbers(data, key)) > reached + 20, timeout_s=60)
+        await eventually_async("it writes on", lambda: max(numbers(data, key)) > reached + 20, 60, 0.2)
         await vm.world.hypervisor.suspend(vm.domain)
         assert lost(numbers(data, key)) == set()
         assert libvirt_host.qemu_pids(vm.domain) == [pid]

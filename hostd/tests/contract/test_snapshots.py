@@ -18,7 +18,7 @@ from quantix_lab.libvirt_world import libvirt_world
 from quantix_lab.snapshots_part import SnapshotsPart
 from quantix_lab.vm_world import HOST, VmHandle, VmWorld
 from quantix_lab.waiting import eventually_async
-from quantix_lab.writing_guest import install, lost, numbers
+from quantix_lab.writing_guest import TURNS, install, lost, numbers
 
 
 @dataclass
@@ -48,11 +48,11 @@ class Bench:
             await self.vm.reconcile()
             return bool(self.vm.status["phase"] == "Stopped")
 
-        await eventually_async("its end", off, timeout_s=60)
+        await eventually_async("its end", off, timeout_s=60, interval_s=0.1)
 
     async def writes_on(self) -> None:
         before = self.newest
-        await eventually_async("it writes on", lambda: self.newest > before, timeout_s=60)
+        await eventually_async("it writes on", lambda: self.newest > before, timeout_s=60, interval_s=0.2)
 
 
 def fill(data: Path, mib: int) -> None:
@@ -69,7 +69,11 @@ async def bench(libvirt_host: LibvirtHost) -> AsyncIterator[Bench]:
         vm = world.add_vm("busy", disks=disks, gracePeriodSeconds=0)
         install(vm.root_place.data)
         await vm.reconcile()
-        await eventually_async("it writes", lambda: max(numbers(vm.root_place.data)) > 100, timeout_s=120)
+
+        def writes() -> bool:
+            return max(numbers(vm.root_place.data)) > TURNS
+
+        await eventually_async("it writes", writes, timeout_s=120, interval_s=0.2)
         part = SnapshotsPart(world)
         yield Bench(world, libvirt_host, vm, part)
         await part.controller.stop()

@@ -120,7 +120,7 @@ def test_only_certificates_of_the_clusters_authority_for_clients_are_let_in(
 async def test_a_chassis_registers_by_the_name_in_its_certificate(world: World) -> None:
     async with world.trust(_HOST):
         with running_chassis(world.switch, world.central, _HOST, _REMOTE):
-            await eventually_async("the chassis", lambda: world.chassis() == [_HOST])
+            await eventually_async("the chassis", lambda: world.chassis() == [_HOST], interval_s=0.1)
 
 
 async def test_a_chassis_by_another_name_is_refused(world: World) -> None:
@@ -138,12 +138,12 @@ async def test_ovn_controller_connects_again_with_the_renewed_certificate(world:
         first = world.layout.ovn_certificate.read_text()
         world.signer.life = timedelta(days=1)
         with running_chassis(world.switch, world.central, _HOST, _REMOTE):
-            await eventually_async("the chassis", lambda: world.chassis() == [_HOST])
+            await eventually_async("the chassis", lambda: world.chassis() == [_HOST], interval_s=0.1)
             await eventually_async("a renewal", lambda: world.layout.ovn_certificate.read_text() != first)
             await asyncio.sleep(max(0.0, (ends - _now()).total_seconds()) + 1)
             world.connect_anew()
             world.switch.vsctl("set", "Open_vSwitch", ".", "external_ids:ovn-bridge-mappings=later:qx-ex")
-            await eventually_async("what it says now", lambda: "later:qx-ex" in world.said(), 30)
+            await eventually_async("what it says now", lambda: "later:qx-ex" in world.said(), 30, 0.1)
 
 
 async def test_ovn_controller_takes_a_pair_of_which_it_has_seen_the_key_alone(
@@ -166,4 +166,4 @@ async def test_ovn_controller_takes_a_pair_of_which_it_has_seen_the_key_alone(
         world.switch.vsctl("set", "Open_vSwitch", ".", "external_ids:seen=both")
         await asyncio.sleep(1)
         world.connect_anew()
-        await eventually_async("the chassis", lambda: world.chassis() == [_HOST])
+        await eventually_async("the chassis", lambda: world.chassis() == [_HOST], interval_s=0.1)

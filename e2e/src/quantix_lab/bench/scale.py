@@ -55,7 +55,7 @@ def measure_scale() -> None:
 @contextmanager
 def driven_cluster() -> Iterator[HostCluster]:
     """A cluster whose one host has a pool and libvirt's test driver, and has been used once."""
-    with host_cluster() as cluster:
+    with host_cluster(plane_environment={}) as cluster:
         cluster.give_token("h1")
         _start(cluster, "hostd")
         cluster.eventually(lambda: condition_of(cluster.get("host", "h1")).get("status") == "True")

@@ -168,6 +168,10 @@ async def test_a_vm_that_is_deleted_while_it_moves_goes_by_its_source(
     assert vm["status"]["assignment"]["epoch"] == 1
 
 
+def has_succeeded(migration: Manifest) -> bool:
+    return bool(migration.get("status", {}).get("phase") == "Succeeded")
+
+
 async def test_a_leader_that_is_killed_at_any_time_leaves_what_the_next_one_finishes(
     world: OperatorWorld, namespace: str
 ) -> None:
@@ -176,7 +180,8 @@ async def test_a_leader_that_is_killed_at_any_time_leaves_what_the_next_one_fini
     await asyncio.sleep(0.15)
     await world.stop_operator(signal.SIGKILL)
     await world.start_operator()
-    await until_phase(world, namespace, "Succeeded")
+    # the next leader waits for the lease of the one that was killed
+    await world.until(VIRTUAL_MACHINE_MIGRATIONS, "move", has_succeeded, namespace, within_s=60)
     after = await world.until(
         VIRTUAL_MACHINES, "web-1", lambda vm: vm["status"]["runtime"]["observedEpoch"] == 2, namespace
     )

@@ -6,16 +6,14 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from quantix_api.installation import all_manifests
 from quantix_client.api import ApiClient
-from quantix_lab.api_installation import install
+from quantix_lab.api_installation import installed_plane
 from quantix_lab.control_plane import ControlPlane
 
 
 @pytest.fixture(scope="package")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    with ControlPlane(tmp_path_factory.mktemp("controlplane")) as plane:
-        install(plane, all_manifests())
+    with installed_plane(tmp_path_factory.mktemp("controlplane")) as plane:
         yield plane
 
 

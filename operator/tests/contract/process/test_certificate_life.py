@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from quantix_api.installation import all_manifests
 from quantix_api.resources import CA_CONFIG_MAP, CONFIG_MAPS, INSTANCE_TYPES, NAMESPACE_SHARED, SECRETS
 from quantix_client.api import ApiClient
 from quantix_client.errors import NotFound
 from quantix_client.kubeconfig import load
-from quantix_lab.api_installation import install, wait_until_served
+from quantix_lab.api_installation import installed_plane, wait_until_served
 from quantix_lab.control_plane import ControlPlane
 from quantix_lab.operator_process import OperatorProcess, becomes_ready
 from quantix_lab.waiting import eventually_async
@@ -29,8 +28,8 @@ _LIFETIME_S = 36
 @pytest.fixture
 def short_lived(tmp_path: Path) -> Iterator[ControlPlane]:
     """A control plane whose certificates live for seconds."""
-    with ControlPlane(tmp_path / "plane", flags=[f"--certificate-lifetime={_LIFETIME_S}s"]) as plane:
-        install(plane, all_manifests())
+    flags = [f"--certificate-lifetime={_LIFETIME_S}s"]
+    with installed_plane(tmp_path / "plane", flags) as plane:
         yield plane
 
 

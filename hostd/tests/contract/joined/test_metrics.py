@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -26,21 +26,17 @@ from quantix_hostd.virtualmachine.directories import VmDirectories
 from quantix_lab import promtool
 from quantix_lab.checkout import CHECKOUT
 from quantix_lab.domain_samples import fresh, samples
-from quantix_lab.host_cluster import HostCluster, host_cluster
+from quantix_lab.host_cluster import HostCluster
 from quantix_lab.waiting import eventually_async
 
 _MONITORING = CHECKOUT / "monitoring"
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[HostCluster]:
-    """A cluster with one host and the account that may collect metrics."""
-    with host_cluster() as running:
-        running.give_token("h1")
-        running.start_hostd()
-        running.kubectl("apply", "--server-side", "-f", str(_MONITORING / "account.yaml"))
-        running.eventually(lambda: "API served" in running.log("hostd"))
-        yield running
+@pytest.fixture(scope="module", autouse=True)
+def account(cluster: HostCluster) -> None:
+    """The one that may collect metrics, from a host that serves them."""
+    cluster.kubectl("apply", "--server-side", "-f", str(_MONITORING / "account.yaml"))
+    cluster.eventually(lambda: "API served" in cluster.log("hostd"))
 
 
 @pytest.fixture
@@ -178,6 +174,7 @@ def test_the_targets_are_the_hosts_that_told_their_address(cluster: HostCluster)
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(manifest))
     address = cluster.get("host", "h1")["status"]["addresses"]["api"]
     assert targets(cluster) == [{"targets": [address], "labels": {"host": "h1"}}]
+    cluster.kubectl("delete", "host", "absent", "--wait=false")
 
 
 def targets(cluster: HostCluster) -> list[dict[str, object]]:

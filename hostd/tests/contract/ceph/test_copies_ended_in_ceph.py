@@ -67,7 +67,7 @@ async def test_a_copy_of_an_image_ends_in_the_midst_of_it(
     ceph_cluster.rbd("snap", "create", f"{FAST}/image.{image}@base")
     recipe = Recipe(handle, 0, Base(image, "raw", 512 * GIB), full_copy=True)
     making = asyncio.create_task(disks.make(pool, recipe))
-    await eventually_async("its draft", lambda: of(handle, ceph_cluster) != [])
+    await eventually_async("its draft", lambda: of(handle, ceph_cluster) != [], interval_s=0.3)
     await asyncio.sleep(1)
     assert not making.done()
     await ends(making)
@@ -89,7 +89,7 @@ async def test_a_copy_of_a_volume_ends_in_the_midst_of_it(
     async def is_written() -> bool:
         return await asyncio.to_thread(pool.drafted_bytes, second) > 0
 
-    await eventually_async("what it writes", is_written)
+    await eventually_async("what it writes", is_written, interval_s=0.3)
     assert not making.done()
     await ends(making)
     assert of(second, ceph_cluster) == []

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from quantix_api.conditions import condition_of
 from quantix_lab.host_cluster import HostCluster
-from quantix_lab.host_objects import apply, joined_cluster
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[HostCluster]:
-    with joined_cluster() as running:
-        yield running
+from quantix_lab.host_objects import apply
 
 
 def test_a_place_that_is_none_is_told_by_a_reason_until_the_pool_goes(cluster: HostCluster) -> None:

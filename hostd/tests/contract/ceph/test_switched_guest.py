@@ -40,7 +40,7 @@ async def hosts(
 ) -> AsyncIterator[TwoHosts]:
     with Auditor() as auditor:
         async with two_hosts(libvirts, ceph_cluster) as made:
-            await eventually_async("the guest to be at it", lambda: _sweeps(made, SOURCE), timeout_s=60)
+            await eventually_async("the guest to be at it", lambda: _sweeps(made, SOURCE), 60, 0.1)
             yield made
             auditor.check()
 
@@ -60,7 +60,7 @@ async def _ends_up(hosts: TwoHosts, holder: Holder) -> None:
     await hosts.until(f"{holder.host} alone to have it", alone)
     assert hosts.claim().holder == holder
     said = len(hosts.said(holder.host))
-    await eventually_async("it to go on", lambda: _says_more(hosts, holder.host, said), timeout_s=60)
+    await eventually_async("it to go on", lambda: _says_more(hosts, holder.host, said), 60, 0.1)
     assert await hosts.state(holder.host) is DomainState.RUNNING
     assert "E" not in hosts.said(holder.host), "a page was not what it had been"
 

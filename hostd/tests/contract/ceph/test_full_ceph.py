@@ -194,7 +194,7 @@ async def waits_for_room(part: SnapshotsPart, key: str, why: str) -> None:
         (ready,) = (item for item in (await part.look(key))["conditions"] if item["type"] == "Ready")
         return bool(ready["message"].startswith(f"Pool fast takes no more, since {why}."))
 
-    await eventually_async("it to wait for room", says)
+    await eventually_async("it to wait for room", says, interval_s=0.1)
 
 
 async def test_from_a_full_pool_nothing_starts_and_what_is_stopped_gives_its_claim_back(

@@ -9,7 +9,6 @@ import io
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +17,18 @@ import pytest
 from quantix_api.conditions import condition_of
 from quantix_lab.half_uploads import send_half
 from quantix_lab.host_cluster import HostCluster
-from quantix_lab.host_objects import apply, disk_image, joined_cluster, local, place, ready, reason
+from quantix_lab.host_objects import apply, disk_image, local, place, ready, reason
 from quantix_lab.hostile_images import HOSTILE_IMAGES, Refuser
 
 _MIB = 1 << 20
 _RAW = bytes(510) + b"\x55\xaa" + bytes(range(256)) * (8 * _MIB // 256 - 2)
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[HostCluster]:
-    with joined_cluster() as running:
-        yield running
-
-
 def waiting(cluster: HostCluster, name: str, size: str = "8Mi", **spec: Any) -> None:
     """A volume that waits for its file on h1."""
     about, asked = {"name": name, "namespace": "default"}, {"source": {"upload": {}}, "size": size, **spec}
     apply(cluster, {"kind": "Volume", "metadata": about, "spec": asked})
-    place(cluster, "volume", name)
+    place(cluster, "Volume", name)
     cluster.eventually(lambda: reason(cluster.get("volume", name)) == "WaitingForUpload")
 
 

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from quantix_api.conditions import condition_of
 from quantix_lab.host_cluster import HostCluster
-from quantix_lab.host_objects import apply, joined_cluster, place, ready, reason
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[HostCluster]:
-    with joined_cluster() as running:
-        yield running
+from quantix_lab.host_objects import apply, place, ready, reason
 
 
 def volume(cluster: HostCluster, name: str, spec: dict[str, Any], namespace: str = "default") -> None:
@@ -27,7 +18,7 @@ def volume(cluster: HostCluster, name: str, spec: dict[str, Any], namespace: str
 def made(cluster: HostCluster, name: str, namespace: str = "default") -> Path:
     """An empty volume; where its data lies."""
     volume(cluster, name, {"size": "16Mi"}, namespace)
-    place(cluster, "volume", name, namespace)
+    place(cluster, "Volume", name, namespace)
     cluster.eventually(lambda: ready(cluster.get("volume", name, namespace)) == "True")
     uid = str(cluster.get("volume", name, namespace)["metadata"]["uid"])
     return cluster.layout.local_pool / "volumes" / uid

@@ -32,7 +32,7 @@ from quantix_lab.vm_manifests import grown
 from quantix_lab.vm_world import CLUSTER, HOST
 from quantix_lab.volumes_part import VolumesPart
 from quantix_lab.waiting import eventually_async
-from quantix_lab.writing_guest import install, lost
+from quantix_lab.writing_guest import TURNS, install, lost
 
 SLOWLY = HostSpec.model_validate({"diskCopies": {"bytesPerSecond": "64Ki"}})
 
@@ -56,7 +56,7 @@ async def busy(libvirt_host: LibvirtHost, two_pools: CephCluster) -> AsyncIterat
         for pool in CALLED:
             await world.pools.pool(pool)
         found = MovingDisk(vm, libvirt_host, two_pools)
-        await found.writes_on("local", 200)
+        await found.writes_on("local", TURNS)
         yield found
         world.storage.clients.close()
 

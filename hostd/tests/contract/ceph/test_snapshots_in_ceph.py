@@ -60,7 +60,7 @@ class Bench:
             await self.vm.reconcile()
             return bool(self.vm.status["phase"] == "Stopped")
 
-        await eventually_async("its end", off, timeout_s=60)
+        await eventually_async("its end", off, timeout_s=60, interval_s=0.1)
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ async def test_memory_that_is_in_ceph_makes_a_snapshot_though_hostd_is_killed_th
         await bench.part.look_until_dead(key, mortality)
         return mortality.struck
 
-    await eventually_async("its death", dead, timeout_s=60)
+    await eventually_async("its death", dead, timeout_s=60, interval_s=0.1)
     bench.part = await bench.part.killed()
     await bench.part.controller.tidy()
     await bench.part.controller.resume_left()

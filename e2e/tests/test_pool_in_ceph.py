@@ -163,7 +163,7 @@ def wait_in_ceph(view: MachineView, ceph: CephCluster, volume: str, is_there: bo
     eventually(f"{volume} to lie in one pool alone", lambda: (handle in in_ceph(ceph)) == is_there, 60)
 
 
-# without operator and qx: hostd/tests/contract/test_moves_in_ceph.py
+# without operator and qx: hostd/tests/contract/ceph/test_moves_in_ceph.py
 @pytest.mark.soak
 def test_the_disk_of_a_vm_that_runs_goes_into_ceph_and_back_with_all_that_it_holds(
     view: MachineView, fast: Manifest, ceph: CephCluster

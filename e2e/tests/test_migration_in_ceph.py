@@ -14,6 +14,7 @@ import pytest
 from quantix_api.conditions import condition_of
 from quantix_lab.ceph_cluster import CephCluster
 from quantix_lab.figures import tell
+from quantix_lab.killed_services import survives
 from quantix_lab.lab import Lab
 from quantix_lab.moved_remains import wait_alone_in_ceph
 from quantix_lab.moving_guest import MovingGuest, pinged
@@ -57,6 +58,12 @@ def test_it_moves_and_comes_back_without_losing_a_write_and_only_its_host_has_it
         now = guest.written()
         assert now > wrote
         wrote = now
+
+
+def test_a_source_whose_hostd_is_killed_as_it_hands_the_guest_over_does_so_later(
+    guest: MovingGuest, ceph: CephCluster
+) -> None:
+    survives(guest, ceph, "Handing", "hostd", "source")
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def _translate(error: libvirt.libvirtError, connection: Any) -> QuantixError:
 
 
 def is_away(error: libvirt.libvirtError, connection: Any) -> bool:
-    """Whether a call failed since libvirtd is not there, or the connection to it; None: it was being opened."""
+    """Whether a call failed since there is no libvirtd, or no connection to it (None: none was open yet)."""
     return error.get_error_code() in _UNCONNECTED or (is_of_a_socket(error) and not _is_alive(connection))
 
 

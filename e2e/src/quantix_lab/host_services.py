@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from quantix_cli.supervision.table import HOSTD_PORT
 from quantix_lab.simulated_host import SimulatedHost
 from quantix_lab.waiting import eventually
 
@@ -47,6 +48,19 @@ def wait_started_anew(host: SimulatedHost, pattern: str, before: Iterable[int]) 
         return bool(now) and now.keys().isdisjoint(before)
 
     eventually(f"{pattern} runs again on {host.name}", look, 60, 0.3)
+
+
+def wait_served(host: SimulatedHost) -> None:
+    """Until its hostd takes connections, as consoles need it."""
+
+    def look() -> bool:
+        try:
+            host.connect(host.address, HOSTD_PORT, 3).close()
+        except OSError:
+            return False
+        return True
+
+    eventually(f"hostd serves on {host.name}", look, 60, 0.3)
 
 
 def _command(pid: int) -> str:

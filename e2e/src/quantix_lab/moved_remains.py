@@ -20,17 +20,12 @@ from quantix_lab.simulated_host import SimulatedHost
 from quantix_lab.waiting import wait_for
 
 
-def address_of(host: SimulatedHost) -> str:
-    """From which it reaches Ceph and the other hosts."""
-    return f"{MANAGEMENT}.{host.name[1:]}"
-
-
 def wait_alone_in_ceph(guest: MovingGuest, cluster: CephCluster) -> None:
     """Until its host alone has it, has its images open, and is named by its claims."""
     guest.wait_at_home()
     assignment = guest.vm["status"]["assignment"]
     here = (assignment["host"], assignment["epoch"])
-    address = address_of(guest.host)
+    address = guest.host.address
 
     def look() -> tuple[bool, object]:
         open_at = [watchers(cluster, handle) for handle in guest.handles]

@@ -33,7 +33,7 @@ _OPEN = {
 }
 _WRITE = (
     "(i=0; while :; do i=$((i+1)); printf %010d $i | dd of=/dev/vdb bs=512 seek=$((i%64)) conv=sync,fsync "
-    "2>/dev/null; echo $i > /tmp/done; sleep 0.2; done) & echo begun"
+    "2>/dev/null; echo $i > /tmp/now; mv /tmp/now /tmp/done; sleep 0.2; done) & echo begun"
 )
 # not zeros, which cost nothing to send
 _CHANGE_MEMORY = (

@@ -16,7 +16,8 @@ from quantix_lab.ceph_cluster import CephCluster
 from quantix_lab.figures import tell
 from quantix_lab.killed_services import survives
 from quantix_lab.lab import Lab
-from quantix_lab.moved_remains import wait_alone_in_ceph
+from quantix_lab.move_moments import Moment, wait_moment
+from quantix_lab.moved_remains import wait_alone_in_ceph, wait_nothing_left
 from quantix_lab.moving_guest import MovingGuest, pinged
 from quantix_lab.simulated_host import SimulatedHost
 from quantix_lab.vm_manifests import ipv4
@@ -24,6 +25,7 @@ from quantix_lab.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("audited")
 SEED = 7
+AWAY_S = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,28 @@ def test_a_source_whose_hostd_is_killed_as_it_hands_the_guest_over_does_so_later
     guest: MovingGuest, ceph: CephCluster
 ) -> None:
     survives(guest, ceph, "Handing", "hostd", "source")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("moment", ["Copying", "Handing", "Handed"])
+def test_a_ceph_that_is_away_for_a_while_holds_the_guest_up_and_nothing_fails(
+    guest: MovingGuest, ceph: CephCluster, moment: Moment
+) -> None:
+    source, wrote = guest.host, guest.wrote
+    guest.slowly("10Mi" if moment == "Copying" else None)
+    with pinged(guest.lab.first, ipv4(guest.vm)) as gaps:
+        name = guest.move()
+        wait_moment(guest, name, moment, source)
+        with guest.lab.ceph.away():
+            time.sleep(AWAY_S)
+        status = guest.wait_over(name, 180)
+        guest.wait_at_home()
+    tell(f"away for {AWAY_S:.0f} s from {moment} on: {status['phase']}, silent for {gaps[0]:.1f} s")
+    assert status["phase"] == "Succeeded", status
+    assert guest.host is not source
+    wait_nothing_left(guest)
+    wait_alone_in_ceph(guest, ceph)
+    assert guest.written() > wrote
 
 
 @pytest.fixture

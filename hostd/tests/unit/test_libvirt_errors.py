@@ -91,7 +91,7 @@ _CUT = "End of file while reading data: Input/output error"
 @pytest.mark.parametrize(
     ("domain", "alive", "told"),
     [
-        (libvirt.VIR_FROM_RPC, False, f"Its libvirt ended meanwhile: {_CUT}."),
+        (libvirt.VIR_FROM_RPC, False, f"libvirt ended here meanwhile: {_CUT}."),
         (libvirt.VIR_FROM_RPC, True, f"libvirt of h2 ended meanwhile, or the way there: {_CUT}."),
         (libvirt.VIR_FROM_QEMU, True, f"libvirt says: {_CUT}."),
     ],

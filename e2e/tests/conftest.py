@@ -16,6 +16,7 @@ from quantix_lab.guest_console import GuestConsole, guest_console
 from quantix_lab.lab import Lab
 from quantix_lab.machine import Machine
 from quantix_lab.machine_view import EXAMPLE, MachineView, Manifest
+from quantix_lab.moving_guest import MovingGuest
 from quantix_lab.side_by_side import Groups, group_of
 from quantix_lab.worlds import Worlds
 
@@ -42,7 +43,7 @@ _SHARED = (
 _ALONE = ("test_up_and_down", "test_users_cluster", "test_bench")
 # on a lab of several hosts, first how they become one cluster
 _SEVERAL_HOSTS = (
-    *("test_migration", "test_migration_in_ceph", "test_migration_with_state"),
+    *("test_migration", "test_migration_in_ceph", "test_migration_kills", "test_migration_with_state"),
     *("test_joining", "test_several_hosts", "test_balancing", "test_maintenance"),
     "test_networks_across_hosts",
 )
@@ -141,6 +142,14 @@ def audited() -> Iterator[None]:
     with Auditor() as auditor:
         yield
         auditor.check()
+
+
+@pytest.fixture
+def slow(guest: MovingGuest) -> Iterator[MovingGuest]:
+    """The guest of a module, which on its way can be met."""
+    guest.slowly("10Mi")
+    yield guest
+    guest.slowly(None)
 
 
 @pytest.fixture

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from quantix_lab.figures import tell
+from quantix_lab.host_services import SERVICES, kill, pids_of
 from quantix_lab.lab import Lab
 from quantix_lab.moving_guest import NAME, MovingGuest, pinged
-from quantix_lab.simulated_host import SimulatedHost
 from quantix_lab.vm_manifests import ipv4
 from quantix_lab.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("audited")
-SERVICES = {"hostd": "bin/quantix-hostd", "libvirtd": "/libvirtd", "ovn-controller": "ovn-controller"}
 SEED = 4
 CUT_S = 8.0
 
@@ -27,26 +26,6 @@ def guest(lab: Lab) -> Iterator[MovingGuest]:
     made = MovingGuest(lab)
     with made.running():
         yield made
-
-
-@pytest.fixture
-def slow(guest: MovingGuest) -> Iterator[MovingGuest]:
-    """On its way it can be met."""
-    guest.slowly("10Mi")
-    yield guest
-    guest.slowly(None)
-
-
-def kill(host: SimulatedHost, pattern: str) -> None:
-    """By force. Raises AssertionError where there is no such process."""
-    pids = host.run("pgrep", "-f", pattern, check=False).stdout.split()
-    assert pids, f"no {pattern} runs on {host.name}"
-    for pid in pids:
-        host.run("kill", "-9", pid, check=False)
-
-
-def tell(figures: str) -> None:
-    sys.stdout.write(f"{figures}\n")
 
 
 def test_it_moves_and_comes_back_without_losing_a_write_and_answers_all_the_while(guest: MovingGuest) -> None:
@@ -135,7 +114,7 @@ def test_a_service_that_is_killed_meanwhile_costs_the_move_and_nothing_else(
     before = slow.qemus(source)
     name = slow.move()
     slow.wait_copying(name)
-    kill(source if side == "source" else target, SERVICES[service])
+    kill(pids_of(source if side == "source" else target, SERVICES[service]))
     assert slow.wait_over(name)["phase"] == "Failed"
     slow.wait_at_home()
     assert slow.qemus(source) == before
@@ -147,7 +126,7 @@ def test_a_half_that_dies_costs_the_move_and_nothing_else(slow: MovingGuest) -> 
     before = slow.qemus(source)
     name = slow.move()
     slow.wait_half_on(target)
-    kill(target, f"qemu-system.*guest=qx-{slow.uid}")
+    kill(pids_of(target, f"qemu-system.*guest=qx-{slow.uid}"))
     assert slow.wait_over(name)["phase"] == "Failed"
     slow.wait_at_home()
     assert slow.qemus(source) == before
@@ -161,7 +140,7 @@ def test_whenever_hostd_is_killed_the_guest_runs_once(guest: MovingGuest) -> Non
         delay_s = chance.uniform(0.5, 5.0)
         eventually(f"{name} is ready", lambda name=name: guest.phase(name) != "Queued", 60)  # type: ignore[misc]
         time.sleep(delay_s)
-        kill(host, SERVICES["hostd"])
+        kill(pids_of(host, SERVICES["hostd"]))
         status = guest.wait_over(name, 120)
         tell(f"hostd of {host.name} killed {delay_s:.2f} s after its begin: {status['phase']}")
         guest.wait_at_home()

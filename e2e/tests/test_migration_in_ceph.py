@@ -6,7 +6,6 @@ Whole hosts lose their power on the way. Whoever then has the images open, Ceph 
 from __future__ import annotations
 
 import random
-import sys
 import time
 from collections.abc import Iterator
 
@@ -14,15 +13,19 @@ import pytest
 
 from quantix_api.conditions import condition_of
 from quantix_lab.ceph_cluster import CephCluster
-from quantix_lab.ceph_images import holder, watchers
-from quantix_lab.lab import MANAGEMENT, Lab
+from quantix_lab.figures import tell
+from quantix_lab.killed_services import survives
+from quantix_lab.lab import Lab
+from quantix_lab.move_moments import Moment, wait_moment
+from quantix_lab.moved_remains import wait_alone_in_ceph, wait_nothing_left
 from quantix_lab.moving_guest import MovingGuest, pinged
 from quantix_lab.simulated_host import SimulatedHost
 from quantix_lab.vm_manifests import ipv4
-from quantix_lab.waiting import eventually, wait_for
+from quantix_lab.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("audited")
 SEED = 7
+AWAY_S = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -30,33 +33,6 @@ def guest(lab: Lab, ceph: CephCluster) -> Iterator[MovingGuest]:
     made = MovingGuest(lab, "in-ceph", pool="fast")
     with made.running():
         yield made
-
-
-@pytest.fixture
-def slow(guest: MovingGuest) -> Iterator[MovingGuest]:
-    """On its way it can be met."""
-    guest.slowly("10Mi")
-    yield guest
-    guest.slowly(None)
-
-
-def tell(figures: str) -> None:
-    sys.stdout.write(f"{figures}\n")
-
-
-def wait_alone(guest: MovingGuest, cluster: CephCluster) -> None:
-    """Until its host alone has it, has its images open, and is named by its claims."""
-    guest.wait_at_home()
-    assignment = guest.vm["status"]["assignment"]
-    here = (assignment["host"], assignment["epoch"])
-    address = f"{MANAGEMENT}.{guest.host.name[1:]}"
-
-    def look() -> tuple[bool, object]:
-        open_at = [watchers(cluster, handle) for handle in guest.handles]
-        return all(seen == [address] for seen in open_at), open_at
-
-    wait_for(f"{address} alone to have the images open", look, 60)
-    assert [holder(cluster, handle) for handle in guest.handles] == [here, here]
 
 
 def restart(host: SimulatedHost) -> None:
@@ -76,7 +52,7 @@ def test_it_moves_and_comes_back_without_losing_a_write_and_only_its_host_has_it
             status = guest.wait_over(guest.move())
             assert status["phase"] == "Succeeded", status
             assert guest.host is target
-            wait_alone(guest, ceph)
+            wait_alone_in_ceph(guest, ceph)
         stood_still = status["source"]["downtimeMilliseconds"]
         tell(f"to {target.name}: longest silence {gaps[0]:.2f} s, stood still for {stood_still} ms")
         assert gaps[0] < 10
@@ -84,6 +60,34 @@ def test_it_moves_and_comes_back_without_losing_a_write_and_only_its_host_has_it
         now = guest.written()
         assert now > wrote
         wrote = now
+
+
+def test_a_source_whose_hostd_is_killed_as_it_hands_the_guest_over_does_so_later(
+    guest: MovingGuest, ceph: CephCluster
+) -> None:
+    survives(guest, ceph, "Handing", "hostd", "source")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("moment", ["Copying", "Handing", "Handed"])
+def test_a_ceph_that_is_away_for_a_while_holds_the_guest_up_and_nothing_fails(
+    guest: MovingGuest, ceph: CephCluster, moment: Moment
+) -> None:
+    source, wrote = guest.host, guest.wrote
+    guest.slowly("10Mi" if moment == "Copying" else None)
+    with pinged(guest.lab.first, ipv4(guest.vm)) as gaps:
+        name = guest.move()
+        wait_moment(guest, name, moment, source)
+        with guest.lab.ceph.away():
+            time.sleep(AWAY_S)
+        status = guest.wait_over(name, 180)
+        guest.wait_at_home()
+    tell(f"away for {AWAY_S:.0f} s from {moment} on: {status['phase']}, silent for {gaps[0]:.1f} s")
+    assert status["phase"] == "Succeeded", status
+    assert guest.host is not source
+    wait_nothing_left(guest)
+    wait_alone_in_ceph(guest, ceph)
+    assert guest.written() > wrote
 
 
 @pytest.fixture
@@ -103,7 +107,7 @@ def test_a_guest_that_changes_memory_faster_than_it_is_sent_moves_by_post_copy_a
     assert (status["phase"], status["source"]["mode"]) == ("Succeeded", "PostCopy"), status
     assert status["source"]["postCopy"] == "Possible"
     assert busy.host is target
-    wait_alone(busy, ceph)
+    wait_alone_in_ceph(busy, ceph)
     stood_still = status["source"]["downtimeMilliseconds"]
     tell(f"post-copy to {target.name}: longest silence {gaps[0]:.2f} s, stood still for {stood_still} ms")
     assert gaps[0] < 15
@@ -130,7 +134,7 @@ def test_a_host_that_loses_its_power_after_the_switch_costs_the_memory_and_the_t
     guest.slowly(None)
     assert (status["phase"], condition_of(guest.migration(name))["reason"]) == ("Failed", "PostCopyFailed")
     assert guest.host is target
-    wait_alone(guest, ceph)
+    wait_alone_in_ceph(guest, ceph)
     guest.begin_to_write()
 
 
@@ -149,7 +153,7 @@ def test_a_target_that_loses_its_power_costs_the_move_and_nothing_else(
     status = slow.wait_over(name)
     restart(target)
     assert (status["phase"], status["source"]["outcome"]) == ("Failed", "GaveUp"), status
-    wait_alone(slow, ceph)
+    wait_alone_in_ceph(slow, ceph)
     assert slow.host is source
     assert slow.qemus(source) == before
     assert slow.written() > wrote
@@ -173,7 +177,7 @@ def test_a_source_that_loses_its_power_keeps_the_move_open_until_it_is_back(
     restart(source)
     status = slow.wait_over(name)
     assert (status["phase"], status["source"]["outcome"]) == ("Failed", "GaveUp"), status
-    wait_alone(slow, ceph)
+    wait_alone_in_ceph(slow, ceph)
     assert slow.host is source
     slow.begin_to_write()
 
@@ -194,4 +198,4 @@ def test_whenever_a_host_loses_its_power_one_of_both_has_the_guest(
         restart(lost)
         status = guest.wait_over(name, 180)
         tell(f"{side} lost its power after {delay_s:.2f} s: {status['phase']}")
-        wait_alone(guest, ceph)
+        wait_alone_in_ceph(guest, ceph)

@@ -21,8 +21,10 @@ from quantix_client.errors import Forbidden, NotFound
 
 TAKEN = frozenset({"PoolFull", "AddressInUse", "MACInUse", "AddressesExhausted"})
 """Reasons that last until somebody gives up what is wanted: nothing comes of it while one waits."""
-IN_VAIN = frozenset({"NICInUse", "NICNotFound", "NoRoute", "NoSubnet", "VirtualMachineNotFound"})
-"""Reasons of a floating IP that last until somebody changes it, or what it leads to."""
+_OF_FLOATING_IPS = frozenset({"NICInUse", "NICNotFound", "NoRoute", "NoSubnet", "VirtualMachineNotFound"})
+_OF_NETWORKS = frozenset({"PhysicalNetworkUnknown", "SubnetOverlap"})
+IN_VAIN = _OF_FLOATING_IPS | _OF_NETWORKS
+"""Reasons that last until somebody changes it, or what it leads to or lies on."""
 ONCE_DONE = "It goes on by itself once that is done."
 _ONCE_IT_COMES = "It goes on by itself once the file comes."
 _UNREACHABLE = "ImageUnreachable"

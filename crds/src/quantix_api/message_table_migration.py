@@ -106,6 +106,8 @@ _ENDED = (
 _OF_HOSTS = (
     Template("NotRunning", _MIGRATION, "{name} does not run on {here}, or is about to stop."),
     Template("SourceFailed", _MIGRATION, "libvirt says: {said}."),
+    Template("SourceFailed", _MIGRATION, "libvirt ended here meanwhile: {ended}."),
+    Template("SourceFailed", _MIGRATION, "libvirt of {cut} ended meanwhile, or the way there: {said}."),
     Template("SourceFailed", _MIGRATION, "hostd of {restarted} was started anew meanwhile."),
     Template("SourceFailed", _MIGRATION, "{unswitched} did not stop to go on elsewhere."),
     Template("SourceFailed", _MIGRATION, "{unsure} is not sure that {name} is its own."),

@@ -11,8 +11,8 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from quantix_lab.ceph_cluster import PORT, CephCluster, start_ceph
@@ -23,6 +23,13 @@ from quantix_lab.machine_view import MachineView
 
 _OSD_BYTES = 20 * 1024**3
 _END_S = 10.0
+_AWAY = """table inet away {{
+    chain arriving {{
+        type filter hook input priority filter
+        iifname "{bridge}" ip daddr {address} drop
+    }}
+}}
+"""
 
 
 class LabCeph:
@@ -71,6 +78,17 @@ class LabCeph:
         cluster = self.cluster
         (key,) = cluster.keys.values()
         MachineView(first).apply(key_secret(key), ceph_pool(cluster))
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Within the block no host reaches it: what they send is lost, as on a wire that is cut."""
+        nft = ["ip", "netns", "exec", self._namespace, "nft"]
+        rules = _AWAY.format(bridge=self._bridge, address=self._address)
+        subprocess.run([*nft, "-f", "-"], input=rules, text=True, check=True, capture_output=True)
+        try:
+            yield
+        finally:
+            subprocess.run([*nft, "delete", "table", "inet", "away"], check=True, capture_output=True)
 
     def close(self) -> None:
         """End what runs of it; its files are the lab's to remove."""

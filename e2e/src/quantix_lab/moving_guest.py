@@ -33,7 +33,7 @@ _OPEN = {
 }
 _WRITE = (
     "(i=0; while :; do i=$((i+1)); printf %010d $i | dd of=/dev/vdb bs=512 seek=$((i%64)) conv=sync,fsync "
-    "2>/dev/null; echo $i > /tmp/done; sleep 0.2; done) & echo begun"
+    "2>/dev/null; echo $i > /tmp/now; mv /tmp/now /tmp/done; sleep 0.2; done) & echo begun"
 )
 # not zeros, which cost nothing to send
 _CHANGE_MEMORY = (
@@ -56,6 +56,8 @@ class MovingGuest:
     def __init__(self, lab: Lab, name: str = NAME, pool: str = "local") -> None:
         self.lab, self.name, self.pool = lab, name, pool
         self.view = MachineView(lab.first)
+        self.wrote = 0
+        """What `written` found last."""
         self._made = 0
 
     @contextmanager
@@ -174,7 +176,8 @@ class MovingGuest:
         found = re.findall(r"wrote=(\d+) bad=(\d+)", said)
         assert found, said[-300:]
         assert found[-1][1] == "0", f"{found[-1][1]} of the last writes are lost"
-        return int(found[-1][0])
+        self.wrote = int(found[-1][0])
+        return self.wrote
 
     def qemus(self, host: SimulatedHost) -> list[str]:
         """Of this VM, by number inside."""

@@ -86,6 +86,8 @@ class SimulatedHost(Machine):
         self.api = InsideApi(network, self.layout.admin_kubeconfig)
         self._group, self._names = network, names
         self._made = [network]
+        self.address = names[name]
+        """By which other hosts, and Ceph, know it."""
         self.pid = 0
         self._holder: subprocess.Popen[str] | None = None
 

@@ -186,6 +186,7 @@ class Hostd:
             await self.pools.tidy(frozenset(str(item["metadata"]["uid"]) for item in sent))
             await self.volume_uploads.remember()
             await self.snapshots.tidy()
+            await self.outgoing.tidy()
             group.create_task(self.snapshots.resume_left(), name="snapshots")
             self.dispatcher.add(HOSTS, self.settings.name)
             group.create_task(self.dispatcher.run(self.metrics.reconciles.observer), name="queues")

@@ -7,6 +7,7 @@ anew, and it finds everything again.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import fcntl
 import os
 import signal
@@ -136,6 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entrance of `quantix-hostd`. Exit codes: 0 stopped, 1 start anew, 2 wrong flags, 78 needs a hand."""
     settings = parse(sys.argv[1:] if arguments is None else arguments)
     configure_logging(json=settings.json_logs)
+    # what each thread did when code of libvirt or Ceph crashes: nothing else would tell
+    faulthandler.enable()
     try:
         with hold_root(settings):
             code = asyncio.run(run_until_stopped(settings))

@@ -8,6 +8,7 @@ import pytest
 from quantix_api.errors import QuantixError, TransientError
 from quantix_hostd.clients.kernel_limits import NO_AIO
 from quantix_hostd.clients.libvirt_calls import translated
+from quantix_hostd.clients.libvirt_migration import why_not_sent
 
 
 def fail(domain: int, code: int, said: str) -> None:
@@ -82,3 +83,21 @@ def test_a_disk_that_finds_no_asynchronous_io_left_says_which_limit_to_raise() -
     with pytest.raises(TransientError, match=r"sysctl -w fs\.aio-max-nr=") as told:
         translated(lambda: fail(libvirt.VIR_FROM_QEMU, libvirt.VIR_ERR_INTERNAL_ERROR, said))
     assert told.value.reason == "KernelLimit"
+
+
+_CUT = "End of file while reading data: Input/output error"
+
+
+@pytest.mark.parametrize(
+    ("domain", "alive", "told"),
+    [
+        (libvirt.VIR_FROM_RPC, False, f"libvirt ended here meanwhile: {_CUT}."),
+        (libvirt.VIR_FROM_RPC, True, f"libvirt of h2 ended meanwhile, or the way there: {_CUT}."),
+        (libvirt.VIR_FROM_QEMU, True, f"libvirt says: {_CUT}."),
+    ],
+)
+def test_a_guest_that_was_not_sent_says_whose_libvirt_ended(domain: int, alive: bool, told: str) -> None:
+    with pytest.raises(libvirt.libvirtError) as found:
+        fail(domain, libvirt.VIR_ERR_SYSTEM_ERROR, _CUT)
+    error = why_not_sent(found.value, Connection(alive), "h2")
+    assert (error.reason, error.message) == ("SourceFailed", told)

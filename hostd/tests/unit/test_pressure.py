@@ -220,3 +220,12 @@ async def test_where_the_kernel_tells_nothing_neither_does_the_host() -> None:
     await watched.runs(SAMPLE_S)
     watched.watch.pressure.remember([HostPressure.model_validate(told)])
     assert watched.watch.pressure.told() == []
+
+
+def test_a_guest_that_left_and_came_back_meanwhile_is_not_counted(machine: Machine) -> None:
+    machine.runs(WINDOW_S / 2, waits=0.5, works=0.9, guests={"mover": 0.4, "stays": 0.2})
+    # its QEMU is another one now, which counts from its own start on
+    machine.guests["mover"] = 0.0
+    machine.runs(WINDOW_S / 2 + SAMPLE_S, waits=0.5, works=0.9, guests={"mover": 0.1, "stays": 0.2})
+    told = next(item for item in machine.pressure.told() if item["resource"] == "CPU")
+    assert [share["uid"] for share in told["virtualMachines"]] == ["stays"]

@@ -87,7 +87,7 @@ def _translate(error: libvirt.libvirtError, connection: Any) -> QuantixError:
         return aio_is_taken()
     if code in _REFUSED:
         return as_error(PermanentError, "ConfigRefused", said=said)
-    if code in _UNCONNECTED or (_is_of_a_socket(error) and not _is_alive(connection)):
+    if is_away(error, connection):
         return as_error(TransientError, "LibvirtDown", said=said)
     if code == libvirt.VIR_ERR_OPERATION_TIMEOUT:
         # another call about the same domain has not ended in 30 s (qemu_domainjob.c, BeginJob)
@@ -95,7 +95,13 @@ def _translate(error: libvirt.libvirtError, connection: Any) -> QuantixError:
     return TransientError("InternalError", f"libvirt could not do it. Said: {quoted(said)} (code {code}).")
 
 
-def _is_of_a_socket(error: libvirt.libvirtError) -> bool:
+def is_away(error: libvirt.libvirtError, connection: Any) -> bool:
+    """Whether a call failed since there is no libvirtd, or no connection to it (None: none was open yet)."""
+    return error.get_error_code() in _UNCONNECTED or (is_of_a_socket(error) and not _is_alive(connection))
+
+
+def is_of_a_socket(error: libvirt.libvirtError) -> bool:
+    """Whether a socket failed: ours to libvirtd, or one that libvirtd has to another program."""
     return error.get_error_domain() in _OF_CLIENTS and error.get_error_code() in _OF_SOCKETS
 
 

@@ -21,7 +21,7 @@ import libvirt
 from quantix_api.errors import TransientError
 from quantix_api.message_text import cause_of
 from quantix_api.messages import as_error
-from quantix_hostd.clients.libvirt_calls import close_quietly
+from quantix_hostd.clients.libvirt_calls import close_quietly, is_away, is_of_a_socket
 from quantix_hostd.facts.migration import Sending, SendingProgress
 
 _MIB = 1024 * 1024
@@ -105,17 +105,31 @@ class GuestMoves(ABC):
 
 def _send(uri: str, name: str, sending: Sending) -> None:
     """Blocks until the guest is there, paused, and gone here. Raises TransientError (SourceFailed)."""
+    connection = None
     try:
         connection = libvirt.open(uri)
-        try:
-            domain = connection.lookupByName(name)
-            domain.migrateSetMaxDowntime(sending.downtime_ms)
-            target = f"qemu+unix:///system?socket={quote(str(sending.socket))}"
-            domain.migrateToURI3(target, _parameters(sending), _flags(sending))
-        finally:
-            close_quietly(connection, ())
+        domain = connection.lookupByName(name)
+        domain.migrateSetMaxDowntime(sending.downtime_ms)
+        target = f"qemu+unix:///system?socket={quote(str(sending.socket))}"
+        domain.migrateToURI3(target, _parameters(sending), _flags(sending))
     except libvirt.libvirtError as error:
-        raise as_error(TransientError, "SourceFailed", said=cause_of(str(error))) from error
+        raise why_not_sent(error, connection, sending.host) from error
+    finally:
+        if connection is not None:
+            close_quietly(connection, ())
+
+
+def why_not_sent(error: libvirt.libvirtError, connection: Any, target: str) -> TransientError:
+    """Whose libvirtd ended, where that is why: libvirt itself says of either that a file came to its end.
+    `connection` is the one to our own, None where it was never open.
+    """
+    said = cause_of(str(error))
+    if is_away(error, connection):
+        return as_error(TransientError, "SourceFailed", ended=said)
+    if is_of_a_socket(error):
+        # our libvirtd passes on what its connection to the other one ran into
+        return as_error(TransientError, "SourceFailed", cut=target, said=said)
+    return as_error(TransientError, "SourceFailed", said=said)
 
 
 def _switch(uri: str, name: str) -> bool:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Literal
 
 from quantix_api.host import HostPressure
@@ -166,7 +167,7 @@ class Pressure:
         used = {
             uid: (used_ns - first.guests_ns[uid]) / had_ns
             for uid, used_ns in last.guests_ns.items()
-            if uid in first.guests_ns
+            if _only_grew([sample.guests_ns.get(uid) for sample in known])
         }
         percents = {uid: _coarse(part) for uid, part in used.items()}
         ordered: Sequence[tuple[str, int]] = sorted(percents.items(), key=lambda item: (-item[1], item[0]))
@@ -189,6 +190,11 @@ class Pressure:
         self._unknown = True
         self._samples.clear()
         self._said.clear()
+
+
+def _only_grew(counted: Sequence[int | None]) -> bool:
+    """Whether it is one QEMU's: another one counts from its own start on, as after a migration to and fro."""
+    return all(a is not None and b is not None and a <= b for a, b in pairwise(counted))
 
 
 def _coarse(part: float) -> int:

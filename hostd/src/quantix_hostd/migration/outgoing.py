@@ -106,7 +106,21 @@ class OutgoingMoves:
 
     def socket(self, vm_uid: str) -> Path:
         """Where our libvirtd finds the other's."""
-        return self._layout.run / "migration" / f"{vm_uid}.sock"
+        return self._ways / f"{vm_uid}.sock"
+
+    @property
+    def _ways(self) -> Path:
+        return self._layout.run / "migration"
+
+    async def tidy(self) -> None:
+        """Before any is sent: remove the sockets of a hostd that was killed, behind which nobody is. Raises
+        OSError.
+        """
+        await asyncio.to_thread(self._remove_ways)
+
+    def _remove_ways(self) -> None:
+        for path in self._ways.glob("*.sock"):
+            path.unlink(missing_ok=True)
 
     def note_stopped(self, vm_uid: str) -> None:
         """The guest stands still for its last memory to be sent."""

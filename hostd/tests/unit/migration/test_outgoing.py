@@ -112,3 +112,22 @@ async def test_whatever_ends_it_is_told_and_counted(
     assert len(ends) == 1
     assert not sending.socket.exists()
     await moves.close()
+
+
+async def test_the_ways_of_a_hostd_that_was_killed_go_with_the_next(tmp_path: Path) -> None:
+    def outgoing() -> OutgoingMoves:
+        return OutgoingMoves(Sender(None), Layout(tmp_path), lambda uid: None, SystemClock(), Ends())
+
+    killed = RelaySocket(outgoing().socket("v1"), Way(None).connect)
+    await killed.open()
+    following = outgoing()
+    await following.tidy()
+    assert list(following.socket("v1").parent.iterdir()) == []
+    await following.tidy()
+    await killed.close()
+
+
+async def test_where_no_guest_was_ever_sent_there_is_nothing_to_remove(tmp_path: Path) -> None:
+    moves = OutgoingMoves(Sender(None), Layout(tmp_path), lambda uid: None, SystemClock(), Ends())
+    await moves.tidy()
+    assert list(tmp_path.iterdir()) == []

@@ -167,13 +167,13 @@ class Departures:
 
     async def tell(self, vm_uid: str, migration: str, target: str, epoch: int) -> None:
         """Tell the target that the guest is its own, and wait until it runs there. Raises QuantixError."""
-        other = self.outgoing.way(vm_uid, migration) or await self._other(target)
+        other = self.outgoing.target(vm_uid, migration) or await self._other(target)
         self._asked_s[vm_uid] = self.clock.monotonic()
         try:
             await other.handed_over(migration, epoch)
         except QuantixError:
             # it may have another address by now
-            self.outgoing.lose_way(vm_uid)
+            self.outgoing.lose_target(vm_uid)
             raise
         self.outgoing.note_running(vm_uid)
 

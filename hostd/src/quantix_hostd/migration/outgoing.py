@@ -69,7 +69,7 @@ class OutgoingMoves:
         self._clock = clock
         self._meter = meter
         self._sent: dict[str, Sent] = {}
-        self._ways: dict[str, Target] = {}
+        self._targets: dict[str, Target] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopped_s: dict[str, float] = {}
         self._still_s: dict[str, float] = {}
@@ -85,20 +85,20 @@ class OutgoingMoves:
         if self.state(vm_uid, migration) is not None:
             return
         self._sent[vm_uid] = Sent(migration)
-        self._ways[vm_uid] = target
+        self._targets[vm_uid] = target
         self._forget_times(vm_uid)
         work = self._send(vm_uid, domain, migration, sending, target)
         self._tasks[vm_uid] = asyncio.create_task(work, name=f"move-{vm_uid}")
 
-    def way(self, vm_uid: str, migration: str) -> Target | None:
-        """The hostd that this guest was sent to, until `lose_way`: while it stands still, nobody asks the API
-        for that.
+    def target(self, vm_uid: str, migration: str) -> Target | None:
+        """The hostd that this guest was sent to, until `lose_target`: while it stands still, nobody asks the
+        API for that.
         """
-        return self._ways.get(vm_uid) if self.state(vm_uid, migration) is not None else None
+        return self._targets.get(vm_uid) if self.state(vm_uid, migration) is not None else None
 
-    def lose_way(self, vm_uid: str) -> None:
+    def lose_target(self, vm_uid: str) -> None:
         """It was not reached there."""
-        self._ways.pop(vm_uid, None)
+        self._targets.pop(vm_uid, None)
 
     def fail(self, vm_uid: str, migration: str, error: QuantixError) -> None:
         """It could not even begin."""
@@ -145,7 +145,7 @@ class OutgoingMoves:
 
     def forget(self, vm_uid: str) -> None:
         """Of one that ended."""
-        for known in (self._sent, self._ways, self._tasks):
+        for known in (self._sent, self._targets, self._tasks):
             known.pop(vm_uid, None)
         self._forget_times(vm_uid)
 

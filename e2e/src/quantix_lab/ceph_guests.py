@@ -120,8 +120,11 @@ def install(cluster: CephCluster, handle: str) -> None:
 
 
 def written(cluster: CephCluster, handle: str, pool: str = FAST) -> list[int]:
-    """What it wrote last at each of its turns; QEMU may have the disk open. Raises as Ceph's modules do."""
+    """What it wrote last at each of its turns; QEMU may have the disk open. `handle` may name one of its
+    snapshots, behind an @. Raises as Ceph's modules do.
+    """
+    name, _, snapshot = handle.partition("@")
     found = rados().Rados(conffile=str(cluster.config), conf=_PATIENCE)
     with found as client, client.open_ioctx(pool) as ioctx:
-        with rbd().Image(ioctx, handle, read_only=True) as image:
+        with rbd().Image(ioctx, name, snapshot or None, read_only=True) as image:
             return numbers_by(image.read)

@@ -57,7 +57,7 @@ def started(monkeypatch: pytest.MonkeyPatch, was: str, now: str) -> list[str]:
     """The domains that libvirt starts from memory of one that was so."""
     connection = Connection(was)
     monkeypatch.setattr(libvirt, "open", lambda uri: connection)
-    monkeypatch.setattr(libvirt_memory, "close_quietly", lambda connection, ids: None)
+    monkeypatch.setattr(libvirt_memory, "close_quietly", lambda connection: None)
     restore_paused("test:///", "qx-1", "/memory", now)
     return connection.started
 

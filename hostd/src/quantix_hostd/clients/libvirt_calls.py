@@ -198,9 +198,10 @@ def screenshot(connection: Any, domain: Any, most_bytes: int) -> Picture:
     return Picture(bytes(data))
 
 
-def close_quietly(connection: Any, registered: tuple[int, ...]) -> None:
+def close_quietly(connection: Any, registered: tuple[int, ...] | None = None) -> None:
+    """`registered`: what `register` gave, of a connection whose end is told, too; None: of another."""
     try:
-        if connection.isAlive():
+        if registered is not None and connection.isAlive():
             deregister(connection, registered)
             connection.unregisterCloseCallback()
         connection.close()

@@ -30,7 +30,7 @@ def restore_paused(uri: str, name: str, path: str, xml: str) -> None:
         try:
             connection.restoreFlags(path, _restorable(connection, path, xml), libvirt.VIR_DOMAIN_SAVE_PAUSED)
         finally:
-            close_quietly(connection, ())
+            close_quietly(connection)
 
     log.info("memory is read", domain=name)
     translated(restore)

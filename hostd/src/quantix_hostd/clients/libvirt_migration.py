@@ -116,7 +116,7 @@ def _send(uri: str, name: str, sending: Sending) -> None:
         raise why_not_sent(error, connection, sending.host) from error
     finally:
         if connection is not None:
-            close_quietly(connection, ())
+            close_quietly(connection)
 
 
 def why_not_sent(error: libvirt.libvirtError, connection: Any, target: str) -> TransientError:
@@ -145,7 +145,7 @@ def _switch(uri: str, name: str) -> bool:
                 domain.migrateStartPostCopy()
             return _wait_switched(domain)
         finally:
-            close_quietly(connection, ())
+            close_quietly(connection)
     except libvirt.libvirtError as error:
         raise as_error(TransientError, "SourceFailed", said=cause_of(str(error))) from error
 

@@ -115,7 +115,7 @@ def _take(uri: str, name: str, moment: Moment, keep: Callable[[], None]) -> Mome
         try:
             return _take_of(lookup(connection, name), moment, keep)
         finally:
-            close_quietly(connection, ())
+            close_quietly(connection)
 
     return translated(take)
 

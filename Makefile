@@ -61,8 +61,8 @@ unit: ## unit tests
 	controlplane/check.sh unit
 
 contract: ## clients against the real thing: API server, libvirt, OVN, QEMU
-	@# one more: these wait more than they work, for certificates that end and leases that run out
-	$(PYTEST) -q -n $$(($(WORKERS) + 1)) --dist loadfile $(wildcard controlplane/tests/contract $(PACKAGES:%=%/tests/contract))
+	@# two more: these wait as much as they work, for certificates that end and leases that run out
+	$(PYTEST) -q -n $$(($(WORKERS) + 2)) --dist loadfile $(wildcard controlplane/tests/contract $(PACKAGES:%=%/tests/contract))
 
 e2e: ## whole machines with real guests
 	$(PYTEST) -q -n $(WORKERS) --dist loadfile e2e/tests

@@ -39,10 +39,14 @@ def test_an_example_is_taken_and_nothing_changes_when_it_is_applied_again(
 ) -> None:
     own = any("namespace" in manifest["metadata"] for manifest in yaml.safe_load_all(path.read_text()))
     here = ("-f", str(path), *(() if own else ("-n", namespace)))
-    assert outcomes(quantix_server.kubectl("apply", *here)) == {"created"}
-    assert outcomes(quantix_server.kubectl("apply", *here)) == {"unchanged"}
-    # raises where there is a difference
-    assert quantix_server.kubectl("diff", *here) == ""
+    try:
+        assert outcomes(quantix_server.kubectl("apply", *here)) == {"created"}
+        assert outcomes(quantix_server.kubectl("apply", *here)) == {"unchanged"}
+        # raises where there is a difference
+        assert quantix_server.kubectl("diff", *here) == ""
+    finally:
+        # of what belongs to no namespace some may be there once only
+        quantix_server.kubectl("delete", *here, "--ignore-not-found", "--wait=false")
 
 
 def test_kustomize_prefixes_names_and_all_that_refers_to_them(quantix_server: ControlPlane) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from quantix_api.errors import QuantixError, TransientError
 from quantix_hostd.clients.kernel_limits import NO_AIO
-from quantix_hostd.clients.libvirt_calls import translated
+from quantix_hostd.clients.libvirt_calls import close_quietly, translated
 from quantix_hostd.clients.libvirt_migration import why_not_sent
 
 
@@ -101,3 +101,24 @@ def test_a_guest_that_was_not_sent_says_whose_libvirt_ended(domain: int, alive: 
         fail(domain, libvirt.VIR_ERR_SYSTEM_ERROR, _CUT)
     error = why_not_sent(found.value, Connection(alive), "h2")
     assert (error.reason, error.message) == ("SourceFailed", told)
+
+
+class OfOneCall:
+    """A connection whose end nobody is told of."""
+
+    closed = False
+
+    def isAlive(self) -> int:
+        return 1
+
+    def unregisterCloseCallback(self) -> None:
+        raise libvirt.libvirtError("A different callback was requested")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_connection_of_one_call_is_closed() -> None:
+    connection = OfOneCall()
+    close_quietly(connection)
+    assert connection.closed

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import libvirt
-import pytest
-
 from quantix_hostd.clients.libvirt import LibvirtClient
-from quantix_hostd.clients.libvirt_calls import close_quietly
 from quantix_hostd.domainxml.render import render_domain
 from quantix_hostd.facts.domain import DomainState
 from quantix_lab.domain_samples import samples
@@ -30,10 +26,3 @@ async def test_a_domain_starts_paused_and_runs_on_the_test_driver(tmp_path: Path
     assert paused is not None
     assert running is not None
     assert (paused.state, running.state) == (DomainState.PAUSED, DomainState.RUNNING)
-
-
-def test_a_connection_with_nothing_registered_is_closed() -> None:
-    connection = libvirt.open("test:///default")
-    close_quietly(connection)
-    with pytest.raises(libvirt.libvirtError):
-        connection.getHostname()

@@ -61,7 +61,7 @@ unit: ## unit tests
 	controlplane/check.sh unit
 
 contract: ## clients against the real thing: API server, libvirt, OVN, QEMU
-	@# two more: these wait as much as they work, for certificates that end and leases that run out
+	@# two more: these wait, too: for certificates that end and leases that run out
 	$(PYTEST) -q -n $$(($(WORKERS) + 2)) --dist loadfile $(wildcard controlplane/tests/contract $(PACKAGES:%=%/tests/contract))
 
 e2e: ## whole machines with real guests

@@ -151,8 +151,8 @@ async def wire(tools: VmTools, vm_uid: str, vm: VirtualMachine | None) -> bool:
     Whether all its NICs are wired.
     """
     await asyncio.to_thread(tools.directories.close_sockets, vm_uid)
-    if vm is None:
-        return False
+    if vm is None or not _ports(vm):
+        return vm is not None
     await tools.ports.set_owner(_ports(vm), vm_uid)
     await tools.ports.guard(tools.objects.router_ports())
     return not await tools.ports.wait_installed(_ports(vm), _WIRED_WITHIN_S)

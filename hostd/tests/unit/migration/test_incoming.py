@@ -69,6 +69,20 @@ async def test_nics_that_are_wired_are_not_looked_at_while_it_stands_still(arriv
     assert ports.owners == {}
 
 
+async def test_a_guest_without_nics_needs_no_switch(
+    arrival: Arrival, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def down(*_: object) -> None:
+        raise TransientError("NetworkDown", "Open vSwitch does not answer.")
+
+    monkeypatch.setattr(arrival.world.ports, "set_owner", down)
+    await arrival.look()
+    await arrival.arrive()
+    await arrival.look()
+    await arrival.hand_over()
+    assert arrival.state() is DomainState.RUNNING
+
+
 @pytest.mark.parametrize("looked_at", [True, False])
 async def test_nics_that_are_not_known_to_be_wired_are_before_it_goes_on(
     arrival: Arrival, looked_at: bool

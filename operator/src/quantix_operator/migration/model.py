@@ -69,7 +69,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Observed:
-    """`moves`: the elder first; `silent`: hosts that are not heard, or are not there."""
+    """`moves`: in turn (`turns`); `silent`: hosts that are not heard, or are not there."""
 
     moves: tuple[Move, ...]
     world: World

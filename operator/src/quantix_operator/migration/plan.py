@@ -50,7 +50,7 @@ from quantix_operator.migration.verdicts import (
 
 
 def plan_migrations(observed: Observed, now: datetime) -> Plan:
-    """The steps of every migration that has any, in the order in which they were asked for."""
+    """The steps of every migration that has any, in turn."""
     queue = Queue(observed)
     steps = []
     times = []

@@ -60,6 +60,17 @@ def test_two_that_run_one_vm_are_seen(auditor: Auditor, start: Start) -> None:
         auditor.check()
 
 
+def test_two_of_another_vm_are_left_out_where_one_alone_is_asked_for(auditor: Auditor, start: Start) -> None:
+    vm = str(uuid.uuid4())
+    start(vm)
+    start(vm)
+    eventually("both are seen", lambda: bool(auditor.violations), 30)
+    auditor.check(str(uuid.uuid4()))
+    eventually("both are seen again", lambda: bool(auditor.violations), 30)
+    with pytest.raises(AssertionError, match=f"VM {vm} ran twice"):
+        auditor.check(vm)
+
+
 def test_two_that_rest_most_of_the_time_are_seen(auditor: Auditor, start: Start) -> None:
     vm = str(uuid.uuid4())
     start(vm, guest=RESTS)

@@ -55,6 +55,7 @@ class RelaySocket:
         self._connect = connect
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     async def open(self) -> None:
         """Raises OSError."""
@@ -67,6 +68,7 @@ class RelaySocket:
 
     async def close(self) -> None:
         """Ends what comes by it, too."""
+        self._closed = True
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
@@ -76,9 +78,15 @@ class RelaySocket:
         self._path.unlink(missing_ok=True)
 
     def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._closed:
+            # it had come before, and is told of only now
+            writer.close()
+            return
         task = asyncio.create_task(self._serve(reader, writer), name="way to libvirtd")
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
+        # also of a task that is cancelled before it began
+        task.add_done_callback(lambda _: writer.close())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -97,8 +105,6 @@ class RelaySocket:
         except Exception as error:
             # libvirtd sees its connection end, and says so of the migration
             log.warning("the way to the other host's libvirtd ended", error=str(error))
-        finally:
-            writer.close()
 
 
 async def _until_one_ends(
@@ -110,9 +116,10 @@ async def _until_one_ends(
         for task in done:
             task.result()
     finally:
+        # before the first wait, which may be broken off itself
+        writer.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()

@@ -42,7 +42,7 @@ async def hosts(
         async with two_hosts(libvirts, ceph_cluster) as made:
             await eventually_async("the guest to be at it", lambda: _sweeps(made, SOURCE), 60, 0.1)
             yield made
-            auditor.check()
+            auditor.check(made.vm.uid)
 
 
 async def _sweeps(hosts: TwoHosts, host: str) -> bool:

@@ -42,7 +42,7 @@ LEAVING = st.none() | st.builds(
     cancelled=st.booleans(),
     prepared=st.booleans(),
     refusal=st.none() | st.just("no"),
-    runs_there=st.sampled_from([0, 4]),
+    target_epoch=st.sampled_from([0, 4]),
     went_on=st.booleans(),
     sending=st.booleans(),
     sent=st.booleans(),
@@ -121,7 +121,7 @@ def test_its_data_goes_only_when_the_guest_runs_there_or_nobody_will_say_so(
         assert kept is not None
         assert kept.step == "handed"
         assert leaving is not None
-        assert leaving.runs_there == 4 or (leaving.went_on and removal.unless_ours)
+        assert leaving.target_epoch == 4 or (leaving.went_on and removal.unless_ours)
         assert leaving.migration == kept.migration
         assert not mine
 

@@ -207,7 +207,7 @@ def _handing(observed: Observed, record: Record, kept: LeavingRecord) -> tuple[A
     """
     return (
         *(() if kept.switched else (EnsureNoProcess(kept.uuid),)),
-        HandOver(observed.places or record.places, kept.target, kept.epoch - 1),
+        HandOver(observed.places or record.places, kept.target, kept.epoch),
         SaveRecord(replace(record, leaving=replace(kept, step="handed"))),
         TellTarget(kept.migration, kept.target, kept.epoch),
     )

@@ -15,7 +15,6 @@ import structlog
 
 from quantix_api import VirtualMachineSnapshot
 from quantix_api.errors import QuantixError, WaitingError
-from quantix_api.message_table_phrases import DATA_GONE
 from quantix_api.messages import render
 from quantix_api.resources import VIRTUAL_MACHINE_SNAPSHOTS, VIRTUAL_MACHINES
 from quantix_client.reading import model_of
@@ -147,9 +146,8 @@ class SnapshotController:
                 return found.verdict, found.again_s
             for action in found.actions:
                 await self._apply(snapshot, action)
-            if isinstance(found.actions[0], do.RemoveData):
-                gone = SnapshotVerdict("Deleting", render("Deleting", what=DATA_GONE).text, gone=True)
-                return gone, LOOK_AGAIN_S
+            if found.after is not None:
+                return found.after, found.again_s
         raise endless(found.actions)
 
     async def _apply(self, snapshot: VirtualMachineSnapshot, action: do.Action) -> None:

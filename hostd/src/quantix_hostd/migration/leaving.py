@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from quantix_hostd.facts.migration import SendingProgress
 
+PostCopy = Literal["", "Possible", "LocalDisks", "NoDisk", "NotAllowed"]
+
 
 @dataclass(frozen=True)
 class LeavingRecord:
@@ -30,7 +32,7 @@ class LeavingRecord:
     vm: str = ""
     ports: tuple[str, ...] = ()
     uuid: str = ""
-    post_copy: Literal["", "Possible", "LocalDisks", "NoDisk", "NotAllowed"] = ""
+    post_copy: PostCopy = ""
     switched: bool = False
 
     @property

@@ -19,9 +19,9 @@ from quantix_api.message_table_phrases import AGENT_REFUSED
 from quantix_api.messages import message_of
 from quantix_api.quantities import format_size
 from quantix_hostd.facts.copies import CopyProgress
+from quantix_hostd.facts.moment import FREEZE_S
 from quantix_hostd.snapshot.kept import Kept
 
-FREEZE_S = 10
 _KIND = "VirtualMachineSnapshot"
 # the last one is libvirt's, too, of whatever it could not do
 _TOOL_FAILED = frozenset({"CommandFailed", "CommandTimedOut", "InternalError"})

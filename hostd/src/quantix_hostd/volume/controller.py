@@ -269,9 +269,9 @@ class VolumeController:
                 await self._grow(seen, action)
                 log.info("volume grown", size_bytes=action.to_bytes, **about)
             case do.FreeClaim():
-                await self._move(seen.place, action.found, action.freed)
+                await self._set_claim(seen.place, action.found, action.freed)
             case do.Remove():
-                await self._move(seen.place, action.found, action.held)
+                await self._set_claim(seen.place, action.found, action.held)
                 await asyncio.to_thread(self._tools.maker.remove, pool, seen.handle)
                 log.info("volume removed", **about)
             case _:
@@ -281,12 +281,12 @@ class VolumeController:
 
     async def _grow(self, seen: VolumeObserved, action: do.Grow) -> None:
         passphrase = await self._tools.passphrases.of(seen.volume)
-        await self._move(seen.place, action.found, action.held)
+        await self._set_claim(seen.place, action.found, action.held)
         try:
             await self._tools.maker.grow(seen.place, action.to_bytes, passphrase)
         finally:
-            await self._move(seen.place, action.held, action.freed)
+            await self._set_claim(seen.place, action.held, action.freed)
 
-    async def _move(self, place: VolumePlace, found: Claim, wanted: Claim) -> None:
+    async def _set_claim(self, place: VolumePlace, found: Claim, wanted: Claim) -> None:
         if found != wanted:
             await asyncio.to_thread(self._tools.claims.compare_and_set, place, found, wanted)

@@ -17,6 +17,7 @@ from quantix_api import VirtualMachineSnapshot
 from quantix_api.errors import QuantixError, WaitingError
 from quantix_api.messages import render
 from quantix_api.resources import VIRTUAL_MACHINE_SNAPSHOTS, VIRTUAL_MACHINES
+from quantix_api.virtual_machine_snapshot import OVER
 from quantix_client.reading import model_of
 from quantix_hostd.endless import endless
 from quantix_hostd.events import tell
@@ -108,7 +109,7 @@ class SnapshotController:
             verdict, again_s = await self._settle(snapshot)
         except (QuantixError, OSError) as trouble:
             error = in_words(trouble, f"snapshot {snapshot.metadata.name}")
-            if snapshot.status.phase not in ("Ready", "Failed") or snapshot.deleting:
+            if snapshot.status.phase not in OVER or snapshot.deleting:
                 verdict = SnapshotVerdict(*words_of(error))
         if verdict is not None:
             await self._report(manifest, snapshot, verdict)

@@ -19,6 +19,7 @@ from quantix_api.errors import QuantixError, TransientError, WaitingError
 from quantix_api.message_table_phrases import A_RESTORE, A_VOLUME, DATA_GONE
 from quantix_api.message_text import first_of
 from quantix_api.messages import as_error, as_wait, message_of, render
+from quantix_api.virtual_machine_snapshot import OVER
 from quantix_hostd.claims import Holder
 from quantix_hostd.snapshot.actions import Action, Forget, GoOn, RemoveData, Take, Thaw, Undo
 from quantix_hostd.snapshot.kept import Kept, KeptDisk
@@ -50,7 +51,7 @@ def plan_snapshot(seen: SnapshotObserved) -> SnapshotPlan:
     try:
         if seen.snapshot.deleting:
             return _plan_removal(seen)
-        if seen.snapshot.status.phase in ("Ready", "Failed"):
+        if seen.snapshot.status.phase in OVER:
             return _plan_over(seen)
         return _plan_taking(seen)
     except QuantixError as obstacle:

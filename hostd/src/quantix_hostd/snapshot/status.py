@@ -18,6 +18,7 @@ from quantix_api.facts import Fact, fact, render_conditions, subject_of, with_ks
 from quantix_api.message_table_phrases import AGENT_REFUSED
 from quantix_api.messages import message_of
 from quantix_api.quantities import format_size
+from quantix_api.virtual_machine_snapshot import OVER
 from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.facts.moment import FREEZE_S
 from quantix_hostd.snapshot.kept import Kept
@@ -76,7 +77,7 @@ def derive_status(
 
 def _phase(snapshot: VirtualMachineSnapshot, verdict: SnapshotVerdict) -> str:
     before = snapshot.status.phase
-    if before in ("Ready", "Failed"):
+    if before in OVER:
         return before
     if verdict.failed:
         return "Failed"

@@ -20,6 +20,7 @@ from quantix_api import VirtualMachine, Volume
 from quantix_api.errors import QuantixError
 from quantix_api.messages import as_wait
 from quantix_api.resources import VOLUMES
+from quantix_api.virtual_machine_restore import OVER
 from quantix_client.reading import model_of
 from quantix_hostd.by_uid import ByUid
 from quantix_hostd.claims import Claim, VolumePlace
@@ -210,7 +211,7 @@ class VolumeController:
     def _is_restore_over(self, claim: Claim) -> bool:
         """Whether the restore that the claim names is no more to be carried out by this host."""
         known = (item for item in self._tools.restores.values() if item["metadata"]["uid"] == claim.restoring)
-        return all((item.get("status") or {}).get("phase") in ("Restored", "Failed") for item in known)
+        return all((item.get("status") or {}).get("phase") in OVER for item in known)
 
     def _is_wanted(self, volume: Volume) -> bool:
         """Whether the API still has it, for this host, as far as this host has heard."""

@@ -10,6 +10,8 @@ from quantix_api.resources import VIRTUAL_MACHINE_MIGRATIONS
 from quantix_api.scalars import UID, Count, Message, Name, Time, Word
 from quantix_api.vm_status import MAX_CLAIM_EPOCH
 
+OVER = ("Succeeded", "Failed", "Cancelled")
+"""Phases of one that came to its end."""
 HandedEpoch = Annotated[int, Range(1, MAX_CLAIM_EPOCH)]
 """Bounded, since hosts say it."""
 

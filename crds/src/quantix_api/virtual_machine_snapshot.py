@@ -22,6 +22,8 @@ from quantix_api.resources import VIRTUAL_MACHINE_SNAPSHOTS
 from quantix_api.scalars import UID, DataState, DeviceName, Name, Size, Time
 
 MAX_DISKS = 32
+OVER = ("Ready", "Failed")
+"""Phases of one that was taken, or never will be."""
 
 
 class VirtualMachineSnapshotSpec(ApiModel):

@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import Any
 
 from quantix_api.conditions import condition_of
+from quantix_api.virtual_machine_migration import OVER
 from quantix_lab.guest_console import guest_console
 from quantix_lab.lab import Lab
 from quantix_lab.machine_view import MachineView, Manifest
@@ -24,7 +25,6 @@ from quantix_lab.vm_manifests import small_vm
 from quantix_lab.waiting import eventually, wait_for
 
 NAME = "mover"
-_OVER = ("Succeeded", "Failed", "Cancelled")
 _OPEN = {
     "apiVersion": "quantix.io/v1alpha1",
     "kind": "SecurityGroup",
@@ -140,7 +140,7 @@ class MovingGuest:
 
     def wait_copying(self, name: str) -> None:
         """Until the source is about to send it; perhaps nothing of it is on the target yet."""
-        eventually(f"{name} is under way", lambda: self.phase(name) in ("Copying", *_OVER), 60)
+        eventually(f"{name} is under way", lambda: self.phase(name) in ("Copying", *OVER), 60)
         assert self.phase(name) == "Copying", self.migration(name)["status"]
 
     def wait_switched(self, name: str) -> None:
@@ -148,7 +148,7 @@ class MovingGuest:
 
         def look() -> bool:
             mode = self.migration(name)["status"].get("source", {}).get("mode")
-            return mode == "PostCopy" and self.phase(name) in ("CuttingOver", *_OVER)
+            return mode == "PostCopy" and self.phase(name) in ("CuttingOver", *OVER)
 
         eventually(f"{name} is switched", look, 90)
         assert self.phase(name) == "CuttingOver", self.migration(name)["status"]
@@ -162,7 +162,7 @@ class MovingGuest:
 
         def look() -> tuple[bool, object]:
             status = self.migration(name).get("status", {})
-            return status.get("phase") in _OVER, status
+            return status.get("phase") in OVER, status
 
         wait_for(f"{name} to end", look, timeout_s)
         status: Manifest = self.migration(name)["status"]

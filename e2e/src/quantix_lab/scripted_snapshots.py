@@ -19,6 +19,7 @@ from quantix_api.resources import (
     VIRTUAL_MACHINES,
     Resource,
 )
+from quantix_api.virtual_machine_snapshot import OVER
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.apply import apply_if_changed
 from quantix_client.errors import Conflict, NotFound
@@ -55,7 +56,7 @@ class ScriptedSnapshots:
             kept = {name: status[name] for name in ("takenAt", "config") if name in status}
             ended = {**kept, "phase": status.get("phase", "Failed"), "data": "Absent"}
             await self._say(VIRTUAL_MACHINE_SNAPSHOTS, live, ended, Fact("Ready", "False", "Deleting"))
-        elif status.get("phase") in ("Ready", "Failed"):
+        elif status.get("phase") in OVER:
             return
         elif live["spec"]["virtualMachine"] in self.held:
             taking = {"phase": "Taking", "data": "Present", "progress": {"percent": 40}}

@@ -19,7 +19,8 @@ from quantix_hostd.clients.netlink import NetlinkClient
 from quantix_hostd.clients.nft import NftClient
 from quantix_hostd.clients.ovs import OvsClient
 from quantix_hostd.domainxml.spec import tap_name
-from quantix_hostd.host.network.controller import NetworkClients, apply_action, observe_network
+from quantix_hostd.host.network.controller import NetworkClients, apply_network, observe_network
+from quantix_hostd.host.network.door import HostDoor
 from quantix_hostd.host.network.model import LegSpec, NetworkSpec, WayOut
 from quantix_hostd.host.network.plan import plan_network
 from quantix_lab.open_vswitch import OpenVSwitch, inside, network_namespace
@@ -130,9 +131,10 @@ async def reach(switch: OpenVSwitch, spec: NetworkSpec) -> NetworkClients:
     clients = NetworkClients(
         OvsClient(switch.database), NetlinkClient(switch.namespace), NftClient(switch.namespace)
     )
+    door = HostDoor(clients.nft)
+    door.want(spec)
     for _ in range(3):
-        for action in plan_network(spec, await observe_network(clients)):
-            await apply_action(clients, action)
+        await apply_network(clients, door, plan_network(spec, await observe_network(clients)))
     assert plan_network(spec, await observe_network(clients)) == ()
     switch.inside("ip", "addr", "add", "192.0.2.7/32", "dev", "lo")
     switch.inside("ip", "link", "set", _TAP, "up")

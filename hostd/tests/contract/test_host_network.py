@@ -18,9 +18,10 @@ from quantix_hostd.clients.ovs_ports import OvsGuestPorts
 from quantix_hostd.host.network.controller import (
     HostNetwork,
     NetworkClients,
-    apply_action,
+    apply_network,
     observe_network,
 )
+from quantix_hostd.host.network.door import HostDoor
 from quantix_hostd.host.network.model import LegSpec, NetworkSpec, WayOut
 from quantix_hostd.host.network.plan import plan_network
 from quantix_lab.open_vswitch import OpenVSwitch
@@ -56,9 +57,10 @@ def clients(switch: OpenVSwitch) -> NetworkClients:
 async def reach(clients: NetworkClients, spec: NetworkSpec) -> int:
     """Act until nothing is left; the number of actions of the first round."""
     first = plan_network(spec, await observe_network(clients))
+    door = HostDoor(clients.nft)
+    door.want(spec)
     for _ in range(3):
-        for action in plan_network(spec, await observe_network(clients)):
-            await apply_action(clients, action)
+        await apply_network(clients, door, plan_network(spec, await observe_network(clients)))
     assert plan_network(spec, await observe_network(clients)) == ()
     return len(first)
 

@@ -54,7 +54,7 @@ def nft() -> FakeNft:
 @pytest.fixture
 async def door(nft: FakeNft) -> HostDoor:
     made = HostDoor(nft)
-    made.wish(_SPEC)
+    made.want(_SPEC)
     await made.put()
     return made
 
@@ -85,11 +85,12 @@ async def test_it_is_open_as_long_as_anything_comes_from_there(nft: FakeNft, doo
 
 async def test_a_look_meanwhile_closes_nothing(nft: FakeNft, door: HostDoor) -> None:
     async with door.open_to("10.0.0.2"):
-        assert door.wish(_SPEC).senders == {"10.0.0.2"}
+        door.want(_SPEC)
+        assert door.with_senders(_SPEC).senders == {"10.0.0.2"}
         nft.tables.append("")
         await asyncio.gather(door.put(), door.put())
         assert nft.lets_in("10.0.0.2")
-    assert door.wish(_SPEC).senders == frozenset()
+    assert door.with_senders(_SPEC).senders == frozenset()
 
 
 async def test_many_that_come_and_go_at_once_leave_what_is_so(nft: FakeNft, door: HostDoor) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from quantix_api.references import resolve_key
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
+from quantix_api.virtual_machine_restore import OVER as RESTORE_OVER
+from quantix_api.virtual_machine_snapshot import OVER as SNAPSHOT_OVER
 from quantix_client.api import Manifest
 
 POOL_FULL = "PoolFull"
@@ -159,14 +161,14 @@ def being_taken_of(snapshot: Manifest) -> Iterable[str]:
     """The key of the VM of which a host takes this snapshot."""
     status = snapshot.get("status") or {}
     name = (snapshot.get("spec") or {}).get("virtualMachine")
-    going_on = status.get("host") and status.get("phase") not in ("Ready", "Failed")
+    going_on = status.get("host") and status.get("phase") not in SNAPSHOT_OVER
     return (f"{snapshot['metadata'].get('namespace')}/{name}",) if going_on and name else ()
 
 
 def working_host(obj: Manifest) -> Iterable[str]:
     """The host that takes or deletes a snapshot, or sets a VM back."""
     status = obj.get("status") or {}
-    over = status.get("phase") in ("Ready", "Restored", "Failed")
+    over = status.get("phase") in (*SNAPSHOT_OVER, *RESTORE_OVER)
     leaves = obj["metadata"].get("deletionTimestamp") and status.get("data") == "Present"
     host = status.get("host")
     return (str(host),) if host and (leaves or not over) else ()
@@ -185,7 +187,7 @@ def open_or_going(obj: Manifest) -> Iterable[str]:
     of one that is over that it goes on.
     """
     status = obj.get("status") or {}
-    over = status.get("phase") in ("Ready", "Restored", "Failed")
+    over = status.get("phase") in (*SNAPSHOT_OVER, *RESTORE_OVER)
     said = any(item.get("type") == "Reconciling" for item in status.get("conditions") or [])
     going = obj["metadata"].get("deletionTimestamp")
     return () if over and not said and not going else (UNFINISHED,)

@@ -1,7 +1,7 @@
 """Debian's bindings of librados and librbd (python3-rados, python3-rbd), which no index of Python has.
 
-Used by the modules of Ceph in `clients` only. Only these two are loaded from the directory of the system's
-modules, since whatever else lies there is of other versions than ours.
+Used by the modules of Ceph in `clients`, and by `volume.rbd_disk`. Only these two are loaded from the
+directory of the system's modules, since whatever else lies there is of other versions than ours.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What firmware and TPM remember, as an object beside the volume in Ceph. Used by `state_store`; blocks."""
+"""What firmware and TPM remember, as an object beside the volume in Ceph. Calls block.
+
+`storage_parts` gives it to `state_store`; whoever removes a volume or a snapshot removes the object by name.
+"""
 
 from __future__ import annotations
 

@@ -34,13 +34,13 @@ from quantix_hostd.clients.libvirt_memory import restore_paused
 from quantix_hostd.clients.libvirt_stillness import standing_still
 from quantix_hostd.domainxml.element import element, serialize
 from quantix_hostd.facts.copies import CopyProgress
-from quantix_hostd.facts.moment import CopiedDisk, CopyStep, DisksCopy, Moment, MomentTaken
+from quantix_hostd.facts.moment import FREEZE_S, CopiedDisk, CopyStep, DisksCopy, Moment, MomentTaken
 
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 8
-# an agent that says nothing at all is given up by libvirt after half of that, or later
-_FREEZE_S, _LATE_S = 10, 5.0
+# an agent that says nothing at all is given up by libvirt after half of FREEZE_S, or later
+_LATE_S = 5.0
 _FAR_FROM_ITS_END_BYTES = 32 << 20
 # ten seconds together
 _LOOKS, _LOOK_S, _REST_S = 2000, 0.005, 0.2
@@ -172,7 +172,7 @@ def _wait(domain: Any, holds: Callable[[], bool]) -> None:
 
 def _freeze(domain: Any) -> str:
     began_s = time.monotonic()
-    domain.agentSetResponseTimeout(_FREEZE_S)
+    domain.agentSetResponseTimeout(FREEZE_S)
     try:
         domain.fsFreeze()
     except libvirt.libvirtError as error:
@@ -196,7 +196,7 @@ def _thawed(domain: Any) -> bool:
 
 def _thaw(domain: Any) -> None:
     if domain.isActive():
-        domain.agentSetResponseTimeout(_FREEZE_S)
+        domain.agentSetResponseTimeout(FREEZE_S)
         domain.fsThaw()
 
 

@@ -1,5 +1,5 @@
-"""Single steps in a pool of Ceph, with librados and librbd. Used by `pool_rbd` only, which opens the pool and
-translates what these raise.
+"""Single steps in a pool of Ceph, with librados and librbd. Used by whoever has opened the pool
+(`CephClients.opened`), which translates what these raise.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ from typing import Literal
 from quantix_hostd.facts.copies import CopyProgress
 
 Quiesce = Literal["Auto", "Required", "Never"]
+FREEZE_S = 10
+"""So long the guest's agent may take to hold its file systems still."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ class Arriving:
     """What is known. `migration` is the UID of the one that names this host for the VM now, "" for none;
     `known` whether the API was heard since hostd began. `gave_up` and `epoch` (0: not yet) are the source's
     last word about it. `domain`: whether a domain of the VM is here; `mine`: the VM is assigned to this host;
-    `named`: the VM says that it moves here; `closing`: this host goes down.
+    `named`: the VM says that it moves here, which counts once no migration does; `closing`: this host goes
+    down.
     """
 
     known: bool

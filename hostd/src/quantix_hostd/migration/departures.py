@@ -79,11 +79,11 @@ class Departures:
         sent = self.outgoing.state(vm_uid, seen.migration)
         sending = sent is not None and not sent.done and sent.error is None
         if kept is not None and kept.gone:
-            runs_there, went_on = await self._whereabouts(vm_uid, kept)
+            target_epoch, went_on = await self._whereabouts(vm_uid, kept)
             return replace(
                 seen,
                 sending=sending,
-                runs_there=seen.runs_there or runs_there,
+                target_epoch=seen.target_epoch or target_epoch,
                 went_on=went_on,
                 told=self._was_told(vm_uid),
                 progress=await self._progress(vm_uid) if kept.switched else None,
@@ -102,7 +102,7 @@ class Departures:
         return self.clock.monotonic() - self._asked_s.get(vm_uid, float("-inf")) < _TOLD_AGAIN_S
 
     async def _whereabouts(self, vm_uid: str, kept: LeavingRecord) -> tuple[int, bool]:
-        """`runs_there` and `went_on` by what the API says of the VM, also once the migration is forgotten."""
+        """`target_epoch` and `went_on` as the API says of the VM, also once the migration is forgotten."""
         namespace, _, name = kept.vm.partition("/")
         try:
             vm = model_of(VirtualMachine, await self.api.get(VIRTUAL_MACHINES, name, namespace))
@@ -234,14 +234,14 @@ def _wish(manifest: Manifest, *, ready: bool) -> Leaving:
     migration = model_of(VirtualMachineMigration, manifest)
     status, target = migration.status, migration.status.target
     refused = target is not None and target.outcome == "Refused"
-    runs = target is not None and target.outcome in ("Running", "Lost")
+    is_targets = target is not None and target.outcome in ("Running", "Lost")
     return Leaving(
         migration=migration.metadata.uid,
         target=status.target_host or "",
         cancelled=migration.spec.cancel or migration.deleting or is_over(manifest),
         prepared=target is not None and bool(target.prepared) and ready,
         refusal=(target.message or "") if target is not None and refused else None,
-        runs_there=(target.epoch or 0) if target is not None and runs else 0,
+        target_epoch=(target.epoch or 0) if target is not None and is_targets else 0,
         post_copy=migration.spec.post_copy,
         may_switch=target is not None and bool(target.post_copy),
     )

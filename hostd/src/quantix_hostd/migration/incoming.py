@@ -181,9 +181,9 @@ class IncomingMoves:
         if manifest is None:
             # the source's word counts, also once the API has forgotten the migration
             told = coming is not None and coming.uid == told_uid
-            known = (self.known(), told_uid if told else "")
             return Arriving(
-                *known,
+                known=self.known(),
+                migration=told_uid if told else "",
                 epoch=told_epoch if told else 0,
                 coming=coming,
                 mine=self.mine(vm_uid),
@@ -204,7 +204,6 @@ class IncomingMoves:
             coming=coming,
             domain=domain is not None,
             mine=self.mine(vm_uid),
-            named=not is_over(manifest),
             closing=self.closing(),
         )
 

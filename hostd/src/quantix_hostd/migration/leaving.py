@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from quantix_hostd.facts.migration import SendingProgress
 
+PostCopy = Literal["", "Possible", "LocalDisks", "NoDisk", "NotAllowed"]
+
 
 @dataclass(frozen=True)
 class LeavingRecord:
@@ -30,7 +32,7 @@ class LeavingRecord:
     vm: str = ""
     ports: tuple[str, ...] = ()
     uuid: str = ""
-    post_copy: Literal["", "Possible", "LocalDisks", "NoDisk", "NotAllowed"] = ""
+    post_copy: PostCopy = ""
     switched: bool = False
 
     @property
@@ -48,8 +50,8 @@ def parse_leaving(raw: dict[str, Any]) -> LeavingRecord:
 class Leaving:
     """The migration that the API names this host as the source of, and how far it is. One that the API has
     no more is `cancelled`. `told`: the target was, a moment ago. `refusal` is what the target said.
-    `runs_there`: the epoch under which it is the target's altogether, 0 before; `went_on`: the API has the VM
-    no more, or has gone on with it elsewhere or nowhere, so nobody will say that it runs there. `post_copy`:
+    `target_epoch`: under which it is the target's altogether, 0 before; `went_on`: the API has the VM no
+    more, or has gone on with it elsewhere or nowhere, so nobody will say that it runs there. `post_copy`:
     whether it is to be switched where it must be, None: as the VM says; `may_switch`: whether the target can.
     `sent`: in this process the sending ended well, `failure`: it failed, `sending`: it goes on, and
     `progress` is how far; also of what an earlier process began.
@@ -61,7 +63,7 @@ class Leaving:
     cancelled: bool = False
     prepared: bool = False
     refusal: str | None = None
-    runs_there: int = 0
+    target_epoch: int = 0
     went_on: bool = False
     sending: bool = False
     sent: bool = False

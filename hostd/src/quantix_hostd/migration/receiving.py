@@ -82,14 +82,14 @@ async def prepare(tools: VmTools, ref: VmRef) -> None:
     for volume in volumes:
         if _is_local(tools, volume):
             await _make_copy(tools, ref, volume)
-    await _unlock(tools, ref)
+    await _tell_passphrases(tools, ref)
 
 
 async def tell_again(tools: VmTools, ref: VmRef, coming: Coming) -> None:
     """What libvirt forgets when it restarts, and asks for once the source sends. Raises QuantixError."""
     await _tell_pool_keys(tools, {pool for pool, _ in coming.staying})
     if coming.encrypted and ref.vm is not None:
-        await _unlock(tools, ref)
+        await _tell_passphrases(tools, ref)
 
 
 async def _tell_pool_keys(tools: VmTools, pools: Collection[str]) -> None:
@@ -99,7 +99,7 @@ async def _tell_pool_keys(tools: VmTools, pools: Collection[str]) -> None:
             await tools.hypervisor.set_pool_key(pool, tools.pool_key(pool))
 
 
-async def _unlock(tools: VmTools, ref: VmRef) -> None:
+async def _tell_passphrases(tools: VmTools, ref: VmRef) -> None:
     """Let libvirt open what comes encrypted, until it is taken over or cleared up. Raises WaitingError."""
     assert ref.vm is not None
     for volume in [await _volume(tools, ref.vm, disk.volume) for disk in _disks(ref.vm)]:
@@ -108,7 +108,7 @@ async def _unlock(tools: VmTools, ref: VmRef) -> None:
             await tools.hypervisor.set_secret(volume.metadata.uid, passphrase)
 
 
-async def _lock(tools: VmTools, coming: Coming) -> None:
+async def _forget_passphrases(tools: VmTools, coming: Coming) -> None:
     for uid in coming.encrypted:
         await tools.hypervisor.forget_secret(uid)
 
@@ -192,7 +192,7 @@ async def take_over(
         await tools.ask(place.pool, partial(_take, tools, place, ref.uid, epoch))
     for place in (place for place in opened if place not in copied):
         await tools.ask(place.pool, partial(_require, tools, place, ref.uid, epoch))
-    await _lock(tools, coming)
+    await _forget_passphrases(tools, coming)
     if before.epoch == epoch and before.started and (domain is None or not domain.active):
         # it went on here, and has ended since
         return
@@ -252,7 +252,7 @@ async def clear_up(tools: VmTools, ref: VmRef, coming: Coming) -> None:
     tells this host of the VM or not. Raises QuantixError.
     """
     found = await drop(tools, ref)
-    await _lock(tools, coming)
+    await _forget_passphrases(tools, coming)
     uuid = found.uuid if found is not None else coming.uuid or ref.uid
     await apply(tools, ref, (do.EnsureNoProcess(uuid), do.RemovePorts(coming.ports)))
     for pool, handle in coming.copies:

@@ -9,9 +9,9 @@ from typing import Any
 from quantix_api.errors import QuantixError
 from quantix_api.messages import message_of, render
 from quantix_api.scalars import MESSAGE_LENGTH
+from quantix_api.virtual_machine_migration import OVER
 
 Manifest = dict[str, Any]
-_OVER = ("Succeeded", "Failed", "Cancelled")
 
 
 def status_of(manifest: Manifest) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def vm_uid_of(manifest: Manifest) -> str | None:
 
 
 def is_over(manifest: Manifest) -> bool:
-    return status_of(manifest).get("phase") in _OVER
+    return status_of(manifest).get("phase") in OVER
 
 
 def newest(manifests: list[Manifest]) -> Manifest | None:

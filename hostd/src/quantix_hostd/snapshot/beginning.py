@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 from quantix_api import VirtualMachineSnapshot
-from quantix_api.errors import TransientError, WaitingError
 from quantix_api.messages import as_wait
 from quantix_hostd.clients.pool import Pool
 from quantix_hostd.clients.pool_dir import PoolDir
@@ -25,7 +24,6 @@ from quantix_hostd.volume.disk_size import own_bytes, stored_bytes
 
 AGAIN_S = 2.0
 WHAT = "this snapshot"
-_NO_ROOM_S = 60.0
 _TABLES_FACTOR = 1.1
 
 
@@ -68,12 +66,7 @@ class Beginning:
             for disk, seen, pool in begun.disks():
                 wanted = await asyncio.to_thread(_copied_bytes, begun, seen, pool)
                 share = shares.enter_context(self.share(pool, disk))
-                try:
-                    await self.tools.room.promise(share, wanted)
-                except TransientError as full:
-                    raise WaitingError(
-                        full.reason, full.message, full.hint, retry_after_s=_NO_ROOM_S
-                    ) from full
+                await self.tools.room.promise_or_wait(share, wanted)
 
     async def pools(self, kept: Kept) -> dict[str, Pool]:
         """Those of its disks, by name. Raises as `HostPools.pool`."""

@@ -15,9 +15,9 @@ import structlog
 
 from quantix_api import VirtualMachineSnapshot
 from quantix_api.errors import QuantixError, WaitingError
-from quantix_api.message_table_phrases import DATA_GONE
 from quantix_api.messages import render
 from quantix_api.resources import VIRTUAL_MACHINE_SNAPSHOTS, VIRTUAL_MACHINES
+from quantix_api.virtual_machine_snapshot import OVER
 from quantix_client.reading import model_of
 from quantix_hostd.endless import endless
 from quantix_hostd.events import tell
@@ -109,7 +109,7 @@ class SnapshotController:
             verdict, again_s = await self._settle(snapshot)
         except (QuantixError, OSError) as trouble:
             error = in_words(trouble, f"snapshot {snapshot.metadata.name}")
-            if snapshot.status.phase not in ("Ready", "Failed") or snapshot.deleting:
+            if snapshot.status.phase not in OVER or snapshot.deleting:
                 verdict = SnapshotVerdict(*words_of(error))
         if verdict is not None:
             await self._report(manifest, snapshot, verdict)
@@ -147,9 +147,8 @@ class SnapshotController:
                 return found.verdict, found.again_s
             for action in found.actions:
                 await self._apply(snapshot, action)
-            if isinstance(found.actions[0], do.RemoveData):
-                gone = SnapshotVerdict("Deleting", render("Deleting", what=DATA_GONE).text, gone=True)
-                return gone, LOOK_AGAIN_S
+            if found.after is not None:
+                return found.after, found.again_s
         raise endless(found.actions)
 
     async def _apply(self, snapshot: VirtualMachineSnapshot, action: do.Action) -> None:

@@ -16,7 +16,8 @@ from quantix_api.messages import as_wait
 from quantix_api.model import to_manifest
 from quantix_api.resources import VIRTUAL_MACHINE_RESTORES, VIRTUAL_MACHINES, VOLUMES, Resource
 from quantix_api.unmade_copies import unmade_from_snapshot
-from quantix_api.virtual_machine_restore import OVER
+from quantix_api.virtual_machine_restore import OVER as RESTORE_OVER
+from quantix_api.virtual_machine_snapshot import OVER as SNAPSHOT_OVER
 from quantix_api.virtual_machine_snapshot import SnapshotDisk
 from quantix_client.errors import ApiError, NotFound
 from quantix_client.reading import model_of
@@ -36,7 +37,7 @@ async def observe(tools: SnapshotTools, snapshot: VirtualMachineSnapshot, work: 
     seen = SnapshotObserved(snapshot, tools.host, kept=kept, work=work)
     if snapshot.deleting:
         return await _with_users(tools, seen)
-    if snapshot.status.phase in ("Ready", "Failed") or kept is not None:
+    if snapshot.status.phase in SNAPSHOT_OVER or kept is not None:
         return seen
     return await look_at_vm(tools, snapshot, work)
 
@@ -161,5 +162,5 @@ async def _listed(
 
 def _needs(restore: dict[str, Any], uid: str) -> bool:
     status = restore.get("status") or {}
-    under_way = bool(status.get("host")) and status.get("phase") not in OVER
+    under_way = bool(status.get("host")) and status.get("phase") not in RESTORE_OVER
     return under_way and status.get("snapshotUID") == uid

@@ -19,6 +19,7 @@ from quantix_api.errors import QuantixError, TransientError, WaitingError
 from quantix_api.message_table_phrases import A_RESTORE, A_VOLUME, DATA_GONE
 from quantix_api.message_text import first_of
 from quantix_api.messages import as_error, as_wait, message_of, render
+from quantix_api.virtual_machine_snapshot import OVER
 from quantix_hostd.claims import Holder
 from quantix_hostd.snapshot.actions import Action, Forget, GoOn, RemoveData, Take, Thaw, Undo
 from quantix_hostd.snapshot.kept import Kept, KeptDisk
@@ -33,14 +34,16 @@ _KIND = "VirtualMachineSnapshot"
 
 @dataclass(frozen=True)
 class SnapshotPlan:
-    """What is to be done; once that is nothing, `verdict` says what is so (None: what was said before), or
-    `error` what it waits for.
+    """What is to be done. Once that is nothing, `verdict` says what is so (None: what was said before), or
+    `error` what it waits for, and `again_s` when to look again. `after`: what is so as soon as all was done,
+    without another look.
     """
 
     actions: tuple[Action, ...] = ()
     verdict: SnapshotVerdict | None = None
     error: QuantixError | None = None
     again_s: float = LOOK_AGAIN_S
+    after: SnapshotVerdict | None = None
 
 
 def plan_snapshot(seen: SnapshotObserved) -> SnapshotPlan:
@@ -48,7 +51,7 @@ def plan_snapshot(seen: SnapshotObserved) -> SnapshotPlan:
     try:
         if seen.snapshot.deleting:
             return _plan_removal(seen)
-        if seen.snapshot.status.phase in ("Ready", "Failed"):
+        if seen.snapshot.status.phase in OVER:
             return _plan_over(seen)
         return _plan_taking(seen)
     except QuantixError as obstacle:
@@ -60,7 +63,7 @@ def _plan_over(seen: SnapshotObserved) -> SnapshotPlan:
     if kept is None:
         return SnapshotPlan()
     if kept.frozen:
-        return SnapshotPlan((Thaw(kept),), again_s=_SOON_S)
+        return SnapshotPlan((Thaw(kept),))
     return SnapshotPlan((Forget(),))
 
 
@@ -79,7 +82,7 @@ def _plan_taking(seen: SnapshotObserved) -> SnapshotPlan:
         return SnapshotPlan(verdict=taking, again_s=_SOON_S)
     if isinstance(seen.work.error, WaitingError):
         # something else was begun with the VM before its moment came
-        return SnapshotPlan((Undo(kept, None),), again_s=seen.work.error.retry_after_s)
+        return SnapshotPlan((Undo(kept, None),))
     if seen.work.error is not None:
         reason, message = words_of(seen.work.error)
         kept = replace(kept, reason=reason, message=message)
@@ -177,19 +180,19 @@ def _is_off(seen: SnapshotObserved, name: str) -> bool:
 
 def _plan_removal(seen: SnapshotObserved) -> SnapshotPlan:
     kept, status = seen.kept, seen.snapshot.status
+    gone = SnapshotVerdict("Deleting", render("Deleting", what=DATA_GONE).text, gone=True)
     if kept is not None and kept.under_way:
         return SnapshotPlan((Undo(kept, None),))
     if kept is not None and kept.frozen:
         # no other one that is being taken is stopped for that
-        return SnapshotPlan((Thaw(kept),), again_s=_SOON_S)
+        return SnapshotPlan((Thaw(kept),))
     if status.data != "Present" and kept is None:
-        text = render("Deleting", what=DATA_GONE).text
-        return SnapshotPlan(verdict=SnapshotVerdict("Deleting", text, gone=True))
+        return SnapshotPlan(verdict=gone)
     if seen.unmade or seen.is_read:
         return _kept_for(seen, as_wait("InUse", LOOK_AGAIN_S, copies=first_of(seen.unmade or (A_VOLUME,))))
     if seen.restore:
         return _kept_for(seen, as_wait("InUse", LOOK_AGAIN_S, restore=seen.restore))
-    return SnapshotPlan((RemoveData(),))
+    return SnapshotPlan((RemoveData(),), after=gone)
 
 
 def _kept_for(seen: SnapshotObserved, wait: WaitingError) -> SnapshotPlan:

@@ -15,7 +15,7 @@ from functools import partial
 import structlog
 
 from quantix_api import VirtualMachine, VirtualMachineRestore, VirtualMachineSnapshot, Volume
-from quantix_api.errors import PermanentError, TransientError, WaitingError
+from quantix_api.errors import PermanentError, TransientError
 from quantix_api.messages import as_error, as_wait
 from quantix_api.resources import VIRTUAL_MACHINE_SNAPSHOTS, VIRTUAL_MACHINES, VOLUMES
 from quantix_api.virtual_machine_restore import RestoreDisk
@@ -30,7 +30,7 @@ from quantix_hostd.snapshot_place import SnapshotPlace, place_of_disk
 from quantix_hostd.thread_calls import to_the_end
 from quantix_hostd.transfer.transfers import Transfer
 
-_AGAIN_S, _NO_ROOM_S = 2.0, 60.0
+_AGAIN_S = 2.0
 _WHAT = "the disks that are set back"
 
 log = structlog.get_logger(__name__)
@@ -179,16 +179,14 @@ class SettingBack:
 
     async def _check_room(self, disk: _Disk, needed: int) -> None:
         with self.tools.room.share(disk.pool, None, needed, _WHAT) as share:
-            try:
-                await self.tools.room.promise(share, needed)
-            except TransientError as full:
-                raise WaitingError(full.reason, full.message, full.hint, retry_after_s=_NO_ROOM_S) from full
+            await self.tools.room.promise_or_wait(share, needed)
 
     async def _set_state_back(
         self, restore: VirtualMachineRestore, snapshot: VirtualMachineSnapshot, disks: Sequence[_Disk]
     ) -> None:
         """What firmware and TPM remembered, where the disk is set back beside which that lies."""
-        first = await self._first_volume(restore)
+        of_vm = await self._volumes_of_vm(restore)
+        first = of_vm[0] if of_vm else ""
         disk = next((disk for disk in disks if disk.volume_uid == first), None)
         home = await self.tools.pools.pool(snapshot.status.disks[0].pool)
         content = await asyncio.to_thread(self.tools.storage.state, home, snapshot.metadata.uid)
@@ -203,29 +201,21 @@ class SettingBack:
             return
         back = {disk.volume_uid for disk in disks}
         kept = {disk.volume_uid for disk in snapshot.status.disks}
-        if not back == kept == await self._volumes_of_vm(restore):
+        if not back == kept == set(await self._volumes_of_vm(restore)):
             return
         home = snapshot.status.disks[0].pool
         said = f"{restore.status.virtual_machine_uid}/{home}/{snapshot.metadata.uid}"
         for disk in disks:
             await asyncio.to_thread(self._change, disk, lambda claim: replace(claim, memory=said))
 
-    async def _first_volume(self, restore: VirtualMachineRestore) -> str:
+    async def _volumes_of_vm(self, restore: VirtualMachineRestore) -> tuple[str, ...]:
+        """Of its disks as they are now, by UID; none of one that is gone."""
         name, namespace = restore.spec.virtual_machine, restore.metadata.namespace
         try:
             vm = model_of(VirtualMachine, await self.tools.api.get(VIRTUAL_MACHINES, name, namespace))
         except NotFound:
-            return ""
-        return vm.status.resolved.disks[0].volume_uid if vm.status.resolved else ""
-
-    async def _volumes_of_vm(self, restore: VirtualMachineRestore) -> set[str]:
-        """Of its disks as they are now; none of one that is gone."""
-        name, namespace = restore.spec.virtual_machine, restore.metadata.namespace
-        try:
-            vm = model_of(VirtualMachine, await self.tools.api.get(VIRTUAL_MACHINES, name, namespace))
-        except NotFound:
-            return set()
-        return {disk.volume_uid for disk in vm.status.resolved.disks} if vm.status.resolved else set()
+            return ()
+        return tuple(disk.volume_uid for disk in vm.status.resolved.disks) if vm.status.resolved else ()
 
     def _write_state(self, disk: _Disk, content: bytes) -> None:
         """As one that is newer than what any host has, or it would not count."""

@@ -13,16 +13,18 @@ from typing import Any
 
 from quantix_api import VirtualMachineSnapshot
 from quantix_api.conditions import ready_reason
-from quantix_api.errors import QuantixError
+from quantix_api.errors import InvariantError, QuantixError
 from quantix_api.facts import Fact, fact, render_conditions, subject_of, with_kstatus
 from quantix_api.message_table_phrases import AGENT_REFUSED
 from quantix_api.messages import message_of
 from quantix_api.quantities import format_size
+from quantix_api.virtual_machine_snapshot import OVER
 from quantix_hostd.facts.copies import CopyProgress
+from quantix_hostd.facts.moment import FREEZE_S
 from quantix_hostd.snapshot.kept import Kept
 
-FREEZE_S = 10
 _KIND = "VirtualMachineSnapshot"
+# the last one is libvirt's, too, of whatever it could not do
 _TOOL_FAILED = frozenset({"CommandFailed", "CommandTimedOut", "InternalError"})
 # what was said once it was taken, and stands
 _STANDING = ("takenAt", "config", "memoryHandle")
@@ -44,8 +46,8 @@ class SnapshotVerdict:
 
 
 def words_of(error: QuantixError) -> tuple[str, str]:
-    """Reason and message of what kept a snapshot from being taken."""
-    if error.reason in _TOOL_FAILED:
+    """Reason and message of what kept a snapshot from being taken. A bug is told as one."""
+    if error.reason in _TOOL_FAILED and not isinstance(error, InvariantError):
         said = fact("Ready", "False", "SnapshotFailed", said=error.message.rstrip("."))
         return said.reason, said.message
     return ready_reason(_KIND, error.reason), message_of(error)
@@ -75,7 +77,7 @@ def derive_status(
 
 def _phase(snapshot: VirtualMachineSnapshot, verdict: SnapshotVerdict) -> str:
     before = snapshot.status.phase
-    if before in ("Ready", "Failed"):
+    if before in OVER:
         return before
     if verdict.failed:
         return "Failed"

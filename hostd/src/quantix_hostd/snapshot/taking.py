@@ -61,6 +61,10 @@ def _needs_stillness(kept: Kept) -> bool:
     return kept.memory or any(disk.in_ceph for disk in kept.disks)
 
 
+def _not_taken(why: str) -> TransientError:
+    return as_error(TransientError, "SnapshotFailed", said=why.rstrip("."))
+
+
 async def _reach(share: Share, measure: Callable[[], int]) -> None:
     """Account for what is written so far. Raises TransientError (PoolFull)."""
     share.written_bytes = await asyncio.to_thread(measure)
@@ -176,9 +180,9 @@ class Taking:
             elif kept.memory and not storage.keep_idle(
                 pool, seen.place, kept.uid, disk.name, lambda: clock.monotonic() < until_s
             ):
-                raise TransientError("InternalError", SNAPSHOT_TOO_LARGE)
+                raise _not_taken(SNAPSHOT_TOO_LARGE)
         if self._beginning.keep_state(begun) != state and not _needs_stillness(kept):
-            raise TransientError("InternalError", SNAPSHOT_STATE_CHANGED)
+            raise _not_taken(SNAPSHOT_STATE_CHANGED)
 
     async def _copy(self, kept: Kept, transfer: Transfer[None]) -> None:
         """Until QEMU has copied all; then it is whole. Raises TransientError (PoolFull, SnapshotInterrupted,
@@ -230,8 +234,7 @@ class Taking:
             return as_error(TransientError, "SnapshotInterrupted", what=SNAPSHOT_GUEST_ENDED)
         if copy.step is CopyStep.NONE:
             return as_error(TransientError, "SnapshotInterrupted", what=SNAPSHOT_UNKNOWN)
-        # told as what kept it from being taken
-        return TransientError("InternalError", copy.said or SNAPSHOT_UNTOLD)
+        return _not_taken(copy.said or SNAPSHOT_UNTOLD)
 
     async def _take_idle(
         self, snapshot: VirtualMachineSnapshot, kept: Kept, transfer: Transfer[None]

@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from quantix_api.errors import TransientError
+from quantix_api.errors import TransientError, WaitingError
 from quantix_api.messages import as_error
 from quantix_hostd.clients.pool import Pool
 from quantix_hostd.clients.pool_rbd import PoolRbd
 
 _STEP_BYTES = 64 << 20
 _KEEP_FREE_PERCENT = 5
+_NO_ROOM_S = 60.0
 
 
 @dataclass(eq=False)
@@ -90,3 +91,10 @@ class Room:
             if space.capacity_bytes and taken + size_bytes - share.written_bytes > free:
                 raise as_error(TransientError, "PoolFull", pool=share.pool.name, what=share.what)
             share.promised_bytes = size_bytes
+
+    async def promise_or_wait(self, share: Share, size_bytes: int) -> None:
+        """As `promise`, of what is begun once there is room: raises WaitingError where that would raise."""
+        try:
+            await self.promise(share, size_bytes)
+        except TransientError as full:
+            raise WaitingError(full.reason, full.message, full.hint, retry_after_s=_NO_ROOM_S) from full

@@ -56,19 +56,19 @@ async def _hand_over(tools: VmTools, ref: VmRef, action: do.HandOver) -> None:
 
     for place in reversed(action.places):
         await tools.ask(place.pool, partial(hand_one_over, place))
-    log.info("guest handed over", uid=ref.uid, to=action.target, epoch=action.epoch + 1)
+    log.info("guest handed over", uid=ref.uid, to=action.target, epoch=action.to_epoch)
 
 
 def _goes(
     claim: Claim | None, action: do.HandOver, vm_uid: str, host: str, *, decides: bool
 ) -> TypeGuard[Claim]:
     """Whether this claim is to name the target, and does not yet. Raises ClaimRefusedError."""
-    if claim is not None and claim.holder == Holder(action.target, action.epoch + 1):
+    if claim is not None and claim.holder == Holder(action.target, action.to_epoch):
         return False
     if not decides and (claim is None or claim.holder is None):
         # no disk of the guest that went: it was added since
         return False
-    if claim is None or claim.vm_uid != vm_uid or not claim.held_by(host, action.epoch):
+    if claim is None or claim.vm_uid != vm_uid or not claim.held_by(host, action.to_epoch - 1):
         raise as_error(ClaimRefusedError, "ClaimNotHeld", host=host)
     return True
 

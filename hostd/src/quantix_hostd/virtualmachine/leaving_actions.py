@@ -40,11 +40,11 @@ class SwitchOver:
 
 @dataclass(frozen=True)
 class HandOver:
-    """held(e, here) becomes held(e+1, target), of the first place last: it decides."""
+    """held(e, here) becomes held(e+1, target), of the first place last: it decides. `to_epoch` is e+1."""
 
     places: tuple[VolumePlace, ...]
     target: str
-    epoch: int
+    to_epoch: int
 
 
 @dataclass(frozen=True)

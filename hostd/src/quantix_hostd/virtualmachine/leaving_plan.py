@@ -207,7 +207,7 @@ def _handing(observed: Observed, record: Record, kept: LeavingRecord) -> tuple[A
     """
     return (
         *(() if kept.switched else (EnsureNoProcess(kept.uuid),)),
-        HandOver(observed.places or record.places, kept.target, kept.epoch - 1),
+        HandOver(observed.places or record.places, kept.target, kept.epoch),
         SaveRecord(replace(record, leaving=replace(kept, step="handed"))),
         TellTarget(kept.migration, kept.target, kept.epoch),
     )
@@ -223,14 +223,14 @@ def _plan_handed(observed: Observed, record: Record, kept: LeavingRecord) -> Pla
         nothing = observed.vm is None and observed.domain is None
         return Plan(record, (ForgetRecord(),) if nothing else (), None, _WAIT_S)
     of_it = leaving if leaving is not None and leaving.migration == kept.migration else None
-    runs_there = of_it is not None and bool(of_it.runs_there)
+    is_targets = of_it is not None and bool(of_it.target_epoch)
     went_on = of_it is not None and of_it.went_on
     if kept.switched and not kept.downtime_ms and leaving is not None and leaving.stood_still_ms:
         record = replace(record, leaving=replace(kept, downtime_ms=leaving.stood_still_ms))
-    if not back and (observed.is_mine or not (runs_there or went_on)):
+    if not back and (observed.is_mine or not (is_targets or went_on)):
         # until the API names the target, what is here is what the API tells of
         tell = TellTarget(kept.migration, kept.target, kept.epoch)
-        quiet = runs_there or (leaving is not None and leaving.told)
+        quiet = is_targets or (leaving is not None and leaving.told)
         return with_record(observed, record, *(() if quiet else (tell,)), requeue_after_s=_LOOK_S)
     if leaving is not None and leaving.sending and observed.runs:
         # libvirt 9.0 keeps the job of a guest for ever that is ended before it has heard how its move did
@@ -244,7 +244,7 @@ def _plan_handed(observed: Observed, record: Record, kept: LeavingRecord) -> Pla
         *_end_of_half(observed),
         EnsureNoProcess(kept.uuid),
         FreeClaims(_unplugged(observed, record), kept.epoch - 1, give_up=True),
-        RemoveMoved(local, kept.target, unless_ours=went_on and not runs_there),
+        RemoveMoved(local, kept.target, unless_ours=went_on and not is_targets),
         RemovePorts(kept.ports),
         RemoveDirectories(),
         RemoveLocalState(kept.uuid),

@@ -39,7 +39,6 @@ from quantix_hostd.virtualmachine.start_plan import handled_restart, known_recor
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.unresolved import device_waits, is_decided, unresolved, waits_for_room
 
-_IMAGE_SOON_S = 2.0
 _OPEN_CHANNEL = re.compile(rf"""name=['"]{re.escape(GUEST_AGENT_CHANNEL)}['"] state=['"]connected['"]""")
 
 

@@ -25,10 +25,10 @@ from quantix_hostd.events import tell
 from quantix_hostd.facts.domain import DomainEvent, EventKind
 from quantix_hostd.report import report
 from quantix_hostd.virtualmachine.apply import apply
+from quantix_hostd.virtualmachine.between_looks import Kept, Memory, version_of
 from quantix_hostd.virtualmachine.concerned import concerned_vms
 from quantix_hostd.virtualmachine.following import follow_guest, follow_leaving, follow_moves
 from quantix_hostd.virtualmachine.leaving_plan import is_left
-from quantix_hostd.virtualmachine.memory import Kept, Memory, version_of
 from quantix_hostd.virtualmachine.objects import Manifest
 from quantix_hostd.virtualmachine.observe import observe
 from quantix_hostd.virtualmachine.observed import Observed
@@ -92,7 +92,7 @@ class VirtualMachineReconciler:
                 await follow_guest(self._tools, observed)
                 follow_moves(self._tools, observed, plan)
                 await follow_leaving(self._tools, observed, plan)
-                kept.leaving = observed.vm is None and bool(plan.actions or plan.wait or error)
+                kept.is_being_ended = observed.vm is None and bool(plan.actions or plan.wait or error)
                 kept.detained = is_detained(observed, plan, error)
                 later_s = await self._report(observed, kept, plan, error)
         finally:
@@ -100,7 +100,8 @@ class VirtualMachineReconciler:
         return self._next_look_s(plan, error, later_s)
 
     def _forget_if_gone(self, uid: str) -> None:
-        if self._tools.objects.virtual_machine_manifest(uid) is None and not self._memory.of(uid).leaving:
+        in_api = self._tools.objects.virtual_machine_manifest(uid) is not None
+        if not in_api and not self._memory.of(uid).is_being_ended:
             self._memory.forget(uid)
             self._resets.forget(uid)
 
@@ -111,7 +112,7 @@ class VirtualMachineReconciler:
         """
         async with self._memory.hold(uid) as kept:
             orphan = await order_end(self._tools, uid)
-            kept.leaving = True
+            kept.is_being_ended = True
         log.warning("end of an orphan ordered", uid=uid, vm=orphan.vm, volumes=list(orphan.volumes))
         self._enqueue(uid)
         return orphan
@@ -170,7 +171,7 @@ class VirtualMachineReconciler:
         """
         defined = {domain.vm_uid for domain in await self._tools.hypervisor.domains() if domain.vm_uid}
         assigned = set(self._tools.objects.virtual_machine_uids())
-        unreleased = (assigned - self._memory.released()) | self._memory.leaving()
+        unreleased = (assigned - self._memory.released()) | self._memory.being_ended()
         return tuple(sorted(defined | (unreleased - self._memory.detained())))
 
     async def _advance(self, uid: str) -> tuple[Observed, Plan, QuantixError | None]:

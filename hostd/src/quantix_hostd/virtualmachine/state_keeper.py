@@ -13,8 +13,8 @@ from quantix_api.errors import QuantixError
 from quantix_hostd.claims import VolumePlace
 from quantix_hostd.virtualmachine.actions import SaveState
 from quantix_hostd.virtualmachine.apply import apply
+from quantix_hostd.virtualmachine.between_looks import Memory
 from quantix_hostd.virtualmachine.firmware import keeps_state
-from quantix_hostd.virtualmachine.memory import Memory
 from quantix_hostd.virtualmachine.record_places import place_of_state
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.vm_ref import VmRef

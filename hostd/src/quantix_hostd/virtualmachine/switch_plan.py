@@ -6,17 +6,13 @@ Post-copy (docs/adr/0052): memory that is changed faster than it is sent never a
 
 from __future__ import annotations
 
-from typing import Literal
-
 from quantix_hostd.facts.migration import SendingProgress
-from quantix_hostd.migration.leaving import Leaving, LeavingRecord
+from quantix_hostd.migration.leaving import Leaving, LeavingRecord, PostCopy
 from quantix_hostd.virtualmachine.observed import Observed
 
 PASSES = 3
 """So often memory is gone through first: auto-converge has slowed the guest down meanwhile."""
 _SHARE_OF_TIME = 0.5
-
-PostCopy = Literal["", "Possible", "LocalDisks", "NoDisk", "NotAllowed"]
 
 
 def post_copy_of(observed: Observed, leaving: Leaving, local: tuple[str, ...]) -> PostCopy:

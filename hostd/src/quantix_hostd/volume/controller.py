@@ -20,6 +20,7 @@ from quantix_api import VirtualMachine, Volume
 from quantix_api.errors import QuantixError
 from quantix_api.messages import as_wait
 from quantix_api.resources import VOLUMES
+from quantix_api.virtual_machine_restore import OVER
 from quantix_client.reading import model_of
 from quantix_hostd.by_uid import ByUid
 from quantix_hostd.claims import Claim, VolumePlace
@@ -210,7 +211,7 @@ class VolumeController:
     def _is_restore_over(self, claim: Claim) -> bool:
         """Whether the restore that the claim names is no more to be carried out by this host."""
         known = (item for item in self._tools.restores.values() if item["metadata"]["uid"] == claim.restoring)
-        return all((item.get("status") or {}).get("phase") in ("Restored", "Failed") for item in known)
+        return all((item.get("status") or {}).get("phase") in OVER for item in known)
 
     def _is_wanted(self, volume: Volume) -> bool:
         """Whether the API still has it, for this host, as far as this host has heard."""
@@ -269,9 +270,9 @@ class VolumeController:
                 await self._grow(seen, action)
                 log.info("volume grown", size_bytes=action.to_bytes, **about)
             case do.FreeClaim():
-                await self._move(seen.place, action.found, action.freed)
+                await self._set_claim(seen.place, action.found, action.freed)
             case do.Remove():
-                await self._move(seen.place, action.found, action.held)
+                await self._set_claim(seen.place, action.found, action.held)
                 await asyncio.to_thread(self._tools.maker.remove, pool, seen.handle)
                 log.info("volume removed", **about)
             case _:
@@ -281,12 +282,12 @@ class VolumeController:
 
     async def _grow(self, seen: VolumeObserved, action: do.Grow) -> None:
         passphrase = await self._tools.passphrases.of(seen.volume)
-        await self._move(seen.place, action.found, action.held)
+        await self._set_claim(seen.place, action.found, action.held)
         try:
             await self._tools.maker.grow(seen.place, action.to_bytes, passphrase)
         finally:
-            await self._move(seen.place, action.held, action.freed)
+            await self._set_claim(seen.place, action.held, action.freed)
 
-    async def _move(self, place: VolumePlace, found: Claim, wanted: Claim) -> None:
+    async def _set_claim(self, place: VolumePlace, found: Claim, wanted: Claim) -> None:
         if found != wanted:
             await asyncio.to_thread(self._tools.claims.compare_and_set, place, found, wanted)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from quantix_api import VirtualMachine, Volume
+from quantix_operator.volumedata.moving import next_pool
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,7 @@ class VmDisk:
     @property
     def moving_to(self) -> str:
         """The pool that its data is on its way to, "" for none."""
-        wanted = self.volume.status.moving_to if self.volume is not None else None
-        return wanted if wanted and wanted != self.pool else ""
+        return next_pool(self.volume) if self.volume is not None else ""
 
     @property
     def keeper(self) -> str:

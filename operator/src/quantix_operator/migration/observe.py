@@ -15,6 +15,7 @@ from quantix_operator.objects import Objects
 from quantix_operator.scheduling.model import World
 from quantix_operator.scheduling.observe import observe as observe_placement
 from quantix_operator.scheduling.pass_plan import places_of
+from quantix_operator.volumedata.moving import next_pool
 
 
 def observe(objects: Objects) -> Observed:
@@ -86,12 +87,7 @@ def _waiting(objects: Objects, migration: VirtualMachineMigration, coming: Comin
 
 
 def _displaced(objects: Objects, vm: VirtualMachine) -> Volume | None:
-    return next((one for one in volumes_of(objects, vm) if one.status.moving_to not in _settled(one)), None)
-
-
-def _settled(volume: Volume) -> tuple[str | None, ...]:
-    """Where it goes if it goes nowhere."""
-    return None, "", volume.status.pool
+    return next((one for one in volumes_of(objects, vm) if next_pool(one)), None)
 
 
 def vm_key(migration: VirtualMachineMigration) -> str:

@@ -30,7 +30,7 @@ from quantix_operator.migration.verdicts import cancelled, failed, queued, snaps
 from quantix_operator.scheduling.model import Lack, World
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.plan import Decision, decide
-from quantix_operator.scheduling.running import runs
+from quantix_operator.scheduling.running import runs, stays_off
 from quantix_operator.scheduling.verdict import first_lack, host_counts
 
 
@@ -146,9 +146,8 @@ def refused(decision: Decision, prospect: Prospect, name: str, wanted: str | Non
 
 def not_running(vm: VirtualMachine) -> Fact | None:
     """One that is to run, and does not yet, is waited for."""
-    state = {"Stopped": IS_OFF, "Paused": IS_PAUSED}.get(vm.spec.power_state, "")
-    held = vm.status.assignment is not None and vm.status.assignment.hold is not None
-    state = state or (IS_OFF if held else "") or (IS_SET_BACK if vm.status.restore is not None else "")
+    state = IS_PAUSED if vm.spec.power_state == "Paused" else IS_OFF if stays_off(vm) else ""
+    state = state or (IS_SET_BACK if vm.status.restore is not None else "")
     state = IS_LEAVING if vm.deleting else state
     return fact("Ready", "False", "NotRunning", name=vm.metadata.name, state=state) if state else None
 

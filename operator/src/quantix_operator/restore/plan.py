@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from quantix_api import VirtualMachine, VirtualMachineSnapshot
 from quantix_api.facts import fact
-from quantix_api.message_table_phrases import REACHED_BY_NONE
 from quantix_operator.diskset.model import Reach, VmDisk, host_of
 from quantix_operator.diskset.telling import Release, Tell, fails, waits
 from quantix_operator.restore.fitting import disks_to_set_back, misfit
@@ -27,6 +26,7 @@ from quantix_operator.restore.model import (
     Steps,
     Task,
 )
+from quantix_operator.storagepool.unreached import reached_by_none
 
 
 def plan_restores(observed: Observed) -> tuple[Steps | LetGoLeft, ...]:
@@ -138,9 +138,7 @@ def _place(disks: tuple[VmDisk, ...], snapshot: VirtualMachineSnapshot, reach: R
     host = reach.host_for(pools, keeper)
     if host:
         return host
-    pool = pools[0] if pools else "?"
-    lacks = fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=pool, said=REACHED_BY_NONE)
-    return waits(lacks)
+    return waits(reached_by_none(pools[0] if pools else "?"))
 
 
 def _switches_off(vm: VirtualMachine, reach: Reach) -> Tell:

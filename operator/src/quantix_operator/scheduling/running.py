@@ -15,6 +15,12 @@ def runs(vm: VirtualMachine) -> bool:
     return _is_there(vm) and vm.status.phase == "Running"
 
 
+def stays_off(vm: VirtualMachine) -> bool:
+    """Whether it is not to run: its user has it off, or nobody starts it before somebody says so."""
+    held = vm.status.assignment is not None and vm.status.assignment.hold is not None
+    return vm.spec.power_state == "Stopped" or held
+
+
 def _is_there(vm: VirtualMachine) -> bool:
     assignment, runtime = vm.status.assignment, vm.status.runtime
     heard = assignment is not None and runtime.observed_epoch == assignment.epoch

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quantix_api import VirtualMachine, VirtualMachineSnapshot
+from quantix_api.virtual_machine_snapshot import OVER
 from quantix_operator.diskset.model import Reach, VmDisk
 from quantix_operator.diskset.telling import Release, Tell
 
@@ -27,7 +28,7 @@ class Shot:
     @property
     def is_over(self) -> bool:
         """Whether it was taken, or never will be."""
-        return self.snapshot.status.phase in ("Ready", "Failed")
+        return self.snapshot.status.phase in OVER
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from quantix_api import VirtualMachine
 from quantix_api.facts import Fact, fact
-from quantix_api.message_table_phrases import REACHED_BY_NONE
 from quantix_operator.diskset.model import Reach, host_of, keepers
 from quantix_operator.diskset.telling import Release, Tell, fails, waits
-from quantix_operator.scheduling.running import is_on
+from quantix_operator.scheduling.running import is_on, stays_off
 from quantix_operator.snapshot.model import Action, Choose, Hand, Leave, Observed, Shot, Steps, TakeBack
+from quantix_operator.storagepool.unreached import reached_by_none
 
 
 def plan_snapshots(observed: Observed) -> tuple[Steps, ...]:
@@ -130,7 +130,7 @@ def _where(shot: Shot, vm: VirtualMachine, reach: Reach) -> str | Tell:
     if host:
         return host if is_on(vm) else waits(fact("Ready", "False", "Starting", starting=name))
     if shot.snapshot.spec.memory:
-        if _stays_off(vm):
+        if stays_off(vm):
             return fails(fact("Ready", "False", "NotRunning", off=name))
         return waits(fact("Ready", "False", "Starting", starting=name))
     return _where_it_is_off(shot, name, reach)
@@ -148,11 +148,4 @@ def _where_it_is_off(shot: Shot, name: str, reach: Reach) -> str | Tell:
     host = reach.host_for(pools)
     if host:
         return host
-    pool = pools[0] if pools else "?"
-    lacks = fact("Ready", "False", "PoolUnreachable", host="The cluster", pool=pool, said=REACHED_BY_NONE)
-    return waits(lacks)
-
-
-def _stays_off(vm: VirtualMachine) -> bool:
-    held = vm.status.assignment is not None and vm.status.assignment.hold is not None
-    return vm.spec.power_state == "Stopped" or held
+    return waits(reached_by_none(pools[0] if pools else "?"))

@@ -23,6 +23,7 @@ from quantix_operator.scheduling.running import is_on
 from quantix_operator.scheduling.storage_host import storage_host
 from quantix_operator.storagepool.named import pool_of
 from quantix_operator.storagepool.promises import full_fields, taken_bytes, volume_bytes
+from quantix_operator.storagepool.unreached import THE_CLUSTER
 from quantix_operator.volume.plan import Move
 from quantix_operator.volumedata.right import host_of_owners, in_shared_pool
 
@@ -59,7 +60,7 @@ def _judged(
     if busy := _busy(objects, owners):
         return Move(name, "Moving", about | busy)
     if name not in _reached(objects, host):
-        lacking = {"host": host or "The cluster", "pool": name}
+        lacking = {"host": host or THE_CLUSTER, "pool": name}
         return Move(name, "PoolUnreachable", lacking | _why_unreached(objects.get(Host, host), name))
     full = full_fields(pool, taken_bytes(objects, name), volume_bytes(objects, volume))
     return Move(name, "PoolFull", full) if full is not None else Move(name)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from quantix_api import Volume
 from quantix_api.facts import Fact, fact
-from quantix_api.message_table_phrases import REACHED_BY_NONE
 from quantix_api.messages import render
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
+from quantix_operator.storagepool.unreached import reached_by_none
 from quantix_operator.volumedata.origin import WAITING_FOR_HOST
 
 
@@ -268,9 +268,7 @@ def _ready(observed: Observed, host: str | None, attached: bool) -> Fact | None:
         return fact("Ready", "False", "PoolFull", **observed.no_room)
     if spec.source is None:
         return fact("Ready", "False", WAITING_FOR_HOST, pool=observed.pool)
-    return fact(
-        "Ready", "False", "PoolUnreachable", host="The cluster", pool=observed.pool, said=REACHED_BY_NONE
-    )
+    return reached_by_none(observed.pool)
 
 
 def _of_vm(observed: Observed) -> Fact | None:

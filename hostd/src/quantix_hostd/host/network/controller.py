@@ -127,7 +127,7 @@ class HostNetwork:
         except QuantixError as error:
             log.warning("network not as it should be", reason=error.reason, error=str(error))
             if error.reason != "OVNAlreadyConfigured":
-                await self._close_the_door(spec)
+                await self._put_tables_without_switch(spec)
             if error.reason in ("OVNAlreadyConfigured", "NetworkDown"):
                 return replace(facts, problem=(error.reason, message_of(error)))
             text = render("NetworkDown", process="Open vSwitch", said=error.message).text
@@ -160,23 +160,18 @@ class HostNetwork:
         """
         for _ in range(_MAX_ROUNDS):
             state = await observe_network(self._clients)
-            actions = plan_network(self.door.wish(spec), state)
+            self.door.want(spec)
+            actions = plan_network(self.door.with_senders(spec), state)
             if not actions:
                 return state
-            for action in actions:
-                if isinstance(action, model.ReplacePacketFilter):
-                    # with those who began to send since it was planned
-                    await self.door.put()
-                    continue
-                await apply_action(self._clients, action)
-                log.info("network changed", action=type(action).__name__, **_said(action))
+            await apply_network(self._clients, self.door, actions)
         raise endless(actions)
 
-    async def _close_the_door(self, spec: NetworkSpec) -> None:
+    async def _put_tables_without_switch(self, spec: NetworkSpec) -> None:
         """Guests' taps are there while the switch does not answer, and the host hears them. What it has of a
         wire for tunnels is its own stack's business meanwhile.
         """
-        self.door.wish(replace(spec, wire=None))
+        self.door.want(replace(spec, wire=None))
         try:
             await self.door.put()
         except QuantixError as error:
@@ -222,8 +217,20 @@ async def observe_network(clients: NetworkClients) -> NetworkState:
     )
 
 
-async def apply_action(clients: NetworkClients, action: model.NetworkAction) -> None:
-    """Do one thing; doing it again does no harm. Raises TransientError."""
+async def apply_network(
+    clients: NetworkClients, door: HostDoor, actions: Iterable[model.NetworkAction]
+) -> None:
+    """Do them in order; doing them again does no harm. Raises TransientError."""
+    for action in actions:
+        if isinstance(action, model.ReplacePacketFilter):
+            # with those who began to send since it was planned
+            await door.put()
+            continue
+        await _apply_action(clients, action)
+        log.info("network changed", action=type(action).__name__, **_said(action))
+
+
+async def _apply_action(clients: NetworkClients, action: model.SwitchAction | model.KernelAction) -> None:
     match action:
         case model.SetLink():
             await clients.netlink.set_link(action.device, mtu=action.mtu)
@@ -235,8 +242,6 @@ async def apply_action(clients: NetworkClients, action: model.NetworkAction) -> 
             await clients.netlink.put_route(action.route)
         case model.RemoveRoute():
             await clients.netlink.remove_route(action.route)
-        case model.ReplacePacketFilter():
-            await clients.nft.replace_our_tables(action.text)
         case model.Forward():
             log.info("the kernel now forwards packets between networks", sysctl=action.sysctl)
             await clients.netlink.set_sysctl(action.sysctl, "1")

@@ -35,18 +35,21 @@ class HostDoor:
         self._senders: Counter[str] = Counter()
         self._lock = asyncio.Lock()
 
-    def wish(self, spec: NetworkSpec) -> NetworkSpec:
-        """From now on the tables are to be as `spec` says; that, with those who send at this moment."""
-        self._spec = replace(spec, senders=frozenset(self._senders))
+    def want(self, spec: NetworkSpec) -> None:
+        """From now on the tables are to be as `spec` says, but for its senders."""
+        self._spec = spec
         self._seen.set()
-        return self._spec
+
+    def with_senders(self, spec: NetworkSpec) -> NetworkSpec:
+        """`spec`, with those who send at this moment."""
+        return replace(spec, senders=frozenset(self._senders))
 
     async def put(self) -> None:
-        """Make the tables what was wished last, for those who send now. Raises TransientError."""
+        """Make the tables what was wanted last, for those who send now. Raises TransientError."""
         async with self._lock:
             if self._spec is None:
                 return
-            spec = self.wish(self._spec)
+            spec = self.with_senders(self._spec)
             for action in plan_packet_filter(spec, await self._nft.our_tables()):
                 await self._nft.replace_our_tables(action.text)
                 log.info("network changed", action=type(action).__name__, text=action.text)

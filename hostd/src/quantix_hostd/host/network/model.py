@@ -179,13 +179,5 @@ class Forward:
 
 
 SwitchAction = SetExternalIds | EnsureBridge | RemoveBridge | EnsurePort | AttachPort | RemovePort
-NetworkAction = (
-    SwitchAction
-    | SetLink
-    | AddAddress
-    | RemoveAddress
-    | PutRoute
-    | RemoveRoute
-    | ReplacePacketFilter
-    | Forward
-)
+KernelAction = SetLink | AddAddress | RemoveAddress | PutRoute | RemoveRoute | Forward
+NetworkAction = SwitchAction | KernelAction | ReplacePacketFilter

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from quantix_api.resources import VIRTUAL_MACHINES
-from quantix_hostd.virtualmachine.memory import Memory
+from quantix_hostd.virtualmachine.between_looks import Memory
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.vm_world import VmHandle
 

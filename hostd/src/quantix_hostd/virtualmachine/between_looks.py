@@ -19,8 +19,8 @@ class Kept:
     """`passing_since`: since when (monotonic seconds) it is in a state that is not worth a write yet.
 
     `written`: the object as our last write left it, until the watch has seen that. `released`: reported as
-    released. `leaving`: the API does not have it, and what is left of it is being ended. `detained`: nothing
-    of it is left but what it holds in a pool that is away.
+    released. `is_being_ended`: the API does not have it, and what is left of it goes. `detained`: nothing of
+    it is left but what it holds in a pool that is away.
     """
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -28,7 +28,7 @@ class Kept:
     passing_since: float | None = None
     written: Manifest | None = None
     released: bool = False
-    leaving: bool = False
+    is_being_ended: bool = False
     detained: bool = False
     lent: bool = False
     """Somebody else acts on its guest, for as long as that takes."""
@@ -93,9 +93,9 @@ class Memory:
         """Those that only a pool which is away keeps from being released."""
         return {uid for uid, kept in self._by_uid.items() if kept.detained}
 
-    def leaving(self) -> set[str]:
+    def being_ended(self) -> set[str]:
         """Those that the API does not have, and that are being ended."""
-        return {uid for uid, kept in self._by_uid.items() if kept.leaving}
+        return {uid for uid, kept in self._by_uid.items() if kept.is_being_ended}
 
 
 def version_of(manifest: Manifest) -> int:

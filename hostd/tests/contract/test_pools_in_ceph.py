@@ -118,9 +118,12 @@ async def test_the_pool_of_another_cluster_is_not_used(host: Host) -> None:
     assert not isinstance(foreign.value, PoolPlaceError)
 
 
+@pytest.mark.parametrize("connected", [False, True])
 async def test_a_pool_whose_monitors_are_silent_is_told_and_found_again(
-    host: Host, three: CephCluster
+    host: Host, three: CephCluster, *, connected: bool
 ) -> None:
+    if connected:
+        assert (await host.facts()).problem == ""
     three.mon.freeze()
     try:
         assert "no answer within 5 s" in (await host.facts()).problem

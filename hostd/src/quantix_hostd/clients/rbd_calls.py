@@ -111,5 +111,5 @@ def asked(cluster: Any, prefix: str, **fields: object) -> Any:
     command = {"prefix": prefix, "format": "json", **fields}
     code, answer, said = cluster.mon_command(json.dumps(command), b"")
     if code:
-        raise rados().make_ex(code, said or prefix)
+        raise rados().OSError(said or prefix, abs(code))
     return json.loads(answer or b"{}")

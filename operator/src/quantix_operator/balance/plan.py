@@ -164,7 +164,7 @@ class _Table:
         return None
 
     def _leavers(self, source: str, cause: Cause) -> Iterator[Mover]:
-        """The less important first, then who helps most."""
+        """The less important first, then who helps most: its huge pages were set aside, and free nothing."""
         uses = self._load(self._hosts[source]).uses
         movers = [item for item in self._observed.movers.values() if item.prospect.source == source]
         if cause is Cause.CPU:
@@ -253,6 +253,6 @@ class _Table:
 
 
 def _cost(mover: Mover) -> tuple[bool, int, int, str]:
-    """What its move costs: data to be copied, an important VM, memory."""
+    """What its move costs: data to be copied, an important VM, memory in pages of whatever size."""
     guest = mover.guest
-    return bool(mover.local), guest.priority, guest.memory_bytes, guest.uid
+    return bool(mover.local), guest.priority, guest.all_memory_bytes, guest.uid

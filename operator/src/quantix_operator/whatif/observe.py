@@ -12,6 +12,7 @@ from datetime import datetime
 from quantix_api import Host, VirtualMachine
 from quantix_api.facts import Fact, fact
 from quantix_api.host_plan import Question
+from quantix_operator.maintenance.plan import keeps
 from quantix_operator.migration.observe import coming_to, limits_of, moves_under_way
 from quantix_operator.migration.prospects import (
     bytes_by_pool,
@@ -86,7 +87,7 @@ def _leaver(objects: Objects, question: Question, item: Candidate, source: Host)
     others = (host for host in objects.list(Host) if host.metadata.name != source.metadata.name)
     return Leaver(
         guest,
-        _told(vm, "Migratable", source.metadata.name) or _paused(vm, source),
+        keeps(vm, _told(vm, "Migratable", source.metadata.name)),
         data=data,
         beside={host.metadata.name: tuple(running_refusals(vm, source, host)) for host in others},
     )
@@ -98,13 +99,6 @@ def _told(vm: VirtualMachine, condition: str, host: str) -> Fact | None:
     if told is None:
         return fact("Ready", "False", "Starting", host=host)
     return None if told.status == "True" else Fact(condition, "False", told.reason, told.message)
-
-
-def _paused(vm: VirtualMachine, source: Host) -> Fact | None:
-    """A guest that stands still is not moved."""
-    if vm.spec.power_state != "Paused":
-        return None
-    return fact("Ready", "False", "Paused", host=source.metadata.name)
 
 
 def _pool_free(objects: Objects) -> Mapping[tuple[str, str], int]:

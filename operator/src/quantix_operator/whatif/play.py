@@ -1,8 +1,8 @@
 """Plays the loss or the maintenance of a host: one VM after the other, each with the room that it takes.
 
-Pure; called by `answer`. It asks the scheduler's own filters, scores and order, so that it says what would
-happen. In maintenance the more important VM goes first, then the larger one; after a loss each VM after those
-that it starts after, then as the scheduler has it (`rank`), and guests that wait already take part.
+Pure; called by `answer`. It asks the scheduler's own filters, scores and orders, so that it says what would
+happen. In maintenance VMs go as migrations have it (`leaving_order`); after a loss each VM after those that
+it starts after, then as the scheduler has it (`rank`), and guests that wait already take part.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from dataclasses import replace
 
 from quantix_api.facts import Fact, fact
 from quantix_api.host_plan import Action, HostPlan, Misfit, PlannedMove, Question
+from quantix_operator.migration.turns import leaving_order
 from quantix_operator.scheduling.model import Guest, HostView, Lack, Placed, Refusal, World
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.plan import Decision, decide, rank
 from quantix_operator.scheduling.verdict import scheduled_false
-from quantix_operator.whatif.duration import RESTART_S, memory_bytes, migration_seconds
+from quantix_operator.whatif.duration import RESTART_S, migration_seconds
 from quantix_operator.whatif.model import Leaver, Snapshot
 
 LOST = "Failed"
@@ -79,7 +80,7 @@ def _maintenance(snapshot: Snapshot) -> HostPlan:
     moving: list[tuple[Leaver, str]] = []
     stopped: list[PlannedMove] = []
     misfits: list[Misfit] = []
-    for item in sorted(snapshot.leavers, key=_turn):
+    for item in sorted(snapshot.leavers, key=lambda item: leaving_order(item.guest)):
         found = (
             item.bound_for or item.kept_by or (table.start(item.guest) if item.stops else table.move(item))
         )
@@ -89,17 +90,13 @@ def _maintenance(snapshot: Snapshot) -> HostPlan:
             misfits.append(_misfit(item, found))
         else:
             moving.append((item, found))
-    sizes = [memory_bytes(item.guest) + sum(item.data.values()) for item, _ in moving]
+    sizes = [item.guest.all_memory_bytes + sum(item.data.values()) for item, _ in moving]
     ends = migration_seconds(sizes, snapshot.at_once)
     moves = [
         _move(item, "Migrate", target, size, seconds)
         for (item, target), size, seconds in zip(moving, sizes, ends, strict=True)
     ]
     return _plan("maintenance", snapshot, [*moves, *stopped], misfits)
-
-
-def _turn(item: Leaver) -> tuple[int, int, str]:
-    return -item.guest.priority, -memory_bytes(item.guest), item.key
 
 
 def _loss(snapshot: Snapshot) -> HostPlan:

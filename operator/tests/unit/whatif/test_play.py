@@ -2,68 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from quantix_api import VirtualMachine
 from quantix_api.facts import fact
-from quantix_api.host_labels import HOST_LABEL
-from quantix_api.host_plan import HostPlan, Question
-from quantix_operator.scheduling.assignments import Assignment, VmFacts
-from quantix_operator.scheduling.model import (
-    GIB,
-    Guest,
-    HostView,
-    Lack,
-    Pin,
-    Placed,
-    Refusal,
-    Rule,
-    World,
-    cpu_request_millis,
-)
-from quantix_operator.scheduling.observe import Candidate, Observed
-from quantix_operator.scheduling.pass_plan import plan_pass
+from quantix_api.host_plan import Question
+from quantix_operator.scheduling.model import GIB, Lack, Pin, Placed, Refusal, Rule
 from quantix_operator.whatif.duration import COPY_BYTES_PER_S, EACH_MOVE_S, RESTART_S, migration_seconds
-from quantix_operator.whatif.model import Leaver, Snapshot
-from quantix_operator.whatif.play import LOST, play
+from quantix_operator.whatif.model import Snapshot
+from quantix_operator.whatif.play import play
 
-NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+from .small_clusters import guest, hosts, leaver, stays, where
+
 DEVICE = fact("Migratable", "False", "HostDevice", device="gpu", host="h1")
 LOCAL = fact("Protected", "False", "LocalStorage", disk="root", host="h1")
-
-
-def hosts(*gib: int) -> tuple[HostView, ...]:
-    return tuple(
-        HostView(f"h{number}", 16_000, size * GIB, {HOST_LABEL: f"h{number}"}, pools=frozenset({"local"}))
-        for number, size in enumerate(gib, 1)
-    )
-
-
-def guest(name: str, gib: int = 2, **different: Any) -> Guest:
-    usual: dict[str, Any] = {"vcpus": 1, "memory_bytes": gib * GIB}
-    return Guest(uid=f"uid-{name}", namespace="default", name=name, **(usual | different))
-
-
-def leaver(name: str, gib: int = 2, **different: Any) -> Leaver:
-    ours = {key: different.pop(key) for key in list(different) if key in Leaver.__dataclass_fields__}
-    return Leaver(guest(name, gib, **different), **ours)
-
-
-def where(plan: HostPlan) -> dict[str, str | None]:
-    return {move.name: move.to for move in plan.moves}
-
-
-def stays(plan: HostPlan) -> dict[str, str]:
-    return {item.name: item.reason for item in plan.misfits}
-
-
 QUESTIONS = pytest.mark.parametrize("question", ["maintenance", "host-loss"])
 
 
@@ -186,72 +140,3 @@ def test_vms_that_wait_for_each_other_start_all_the_same() -> None:
 def test_a_vm_that_waits_for_room_already_has_its_turn() -> None:
     snapshot = Snapshot("h1", hosts(8, 3), leavers=(leaver("a"),), pending=(guest("b", priority=200),))
     assert stays(play("host-loss", snapshot)) == {"a": "NotEnoughMemory"}
-
-
-GUESTS = st.lists(
-    st.tuples(st.integers(1, 6), st.integers(0, 2), st.booleans(), st.integers(1, 3)), max_size=12
-)
-SIZES = st.lists(st.integers(4, 24), min_size=2, max_size=4)
-
-
-def _snapshot(sizes: list[int], drawn: list[tuple[int, int, bool, int]]) -> Snapshot:
-    """Guests that had room, some on h1 and the others elsewhere."""
-    views, placed, leavers = hosts(*sizes), [], []
-    used: dict[str, int] = defaultdict(int)
-    for number, (gib, priority, apart, home) in enumerate(drawn):
-        name = f"h{min(home, len(sizes))}"
-        if used[name] + gib > sizes[int(name[1:]) - 1]:
-            continue
-        used[name] += gib
-        rules = (Rule({"app": "db"}),) if apart else ()
-        labels = {"app": "db"} if apart else {}
-        made = guest(f"g{number:02}", gib, priority=100 + priority, anti_affinity=rules, labels=labels)
-        if name == "h1":
-            leavers.append(Leaver(made))
-        else:
-            placed.append(Placed(made, name))
-    return Snapshot("h1", views, tuple(placed), tuple(leavers))
-
-
-@given(SIZES, GUESTS, st.sampled_from(["maintenance", "host-loss"]))
-def test_nothing_is_planned_onto_a_host_beyond_its_room(
-    sizes: list[int], drawn: list[tuple[int, int, bool, int]], question: Question
-) -> None:
-    snapshot = _snapshot(sizes, drawn)
-    plan = play(question, snapshot)
-    guests = {item.guest.name: item.guest for item in snapshot.leavers}
-    assert sorted([*where(plan), *stays(plan)]) == sorted(guests)
-    there = [*snapshot.placed, *(Placed(guests[name], to) for name, to in where(plan).items() if to)]
-    for view in snapshot.hosts:
-        on_it = [placed.guest for placed in there if placed.host == view.name]
-        assert sum(item.memory_bytes for item in on_it) <= view.memory_bytes
-        assert sum(cpu_request_millis(item, view) for item in on_it) <= view.cpu_millis
-        moved = {name for name, to in where(plan).items() if to == view.name}
-        apart = [item for item in on_it if item.anti_affinity]
-        assert len(apart) <= 1 or not any(item.name in moved for item in apart)
-        assert view.name != "h1" or not moved
-
-
-@given(SIZES, GUESTS)
-def test_a_loss_is_played_as_the_scheduler_decides_it(
-    sizes: list[int], drawn: list[tuple[int, int, bool, int]]
-) -> None:
-    snapshot = _snapshot(sizes, drawn)
-
-    def candidate(item: Guest, host: str | None) -> Candidate:
-        metadata = {"name": item.name, "namespace": "default", "uid": item.uid}
-        vm = VirtualMachine.parse({"metadata": metadata, "spec": {}})
-        return Candidate(vm, VmFacts(Assignment(host, 1)), item)
-
-    lost = (replace(snapshot.hosts[0], not_ready=LOST), *snapshot.hosts[1:])
-    assert World(lost).hosts[0].not_ready
-    asked = [candidate(item.guest, None) for item in snapshot.leavers]
-    there = [candidate(item.guest, item.host) for item in snapshot.placed]
-    decided = plan_pass(Observed(lost, (*asked, *there)), NOW)
-    names = {item.guest.name for item in snapshot.leavers}
-    given_hosts = {
-        change.vm.metadata.name: change.assignment.host
-        for change in decided.changes
-        if change.vm.metadata.name in names and change.assignment.host is not None
-    }
-    assert where(play("host-loss", snapshot)) == given_hosts

@@ -21,21 +21,7 @@ from quantix_api.message_text import cause_of
 from quantix_api.vm_status import MAX_CLAIM_EPOCH
 from quantix_operator.migration.model import Move, Verdict
 
-_REASONS_OF_HOSTS = frozenset(
-    {
-        "NotRunning",
-        "HostDevice",
-        "CPUPassthrough",
-        "LocalMedium",
-        "CPUFeatureMissing",
-        "MigrationTooSlow",
-        "SnapshotRunning",
-        "TimedOut",
-        "SourceFailed",
-        "TargetFailed",
-        "PostCopyFailed",
-    }
-)
+_REASONS_OF_HOSTS = frozenset({"NotRunning", "TimedOut", "SourceFailed", "TargetFailed", "PostCopyFailed"})
 """Why a host may say that it gave a migration up; anything else is that it failed."""
 _BY_REFUSAL = frozenset({"", "TargetFailed", "SourceFailed"})
 

@@ -60,7 +60,7 @@ def situation_of(objects: Objects, now: datetime, *, calm: bool = False) -> Situ
         world=world,
         loads=loads,
         movers={mover.guest.uid: mover for mover in _movers(objects, world, troubled, history)},
-        resting=history.resting,
+        settling_hosts=history.settling_hosts,
         unsettled=_unsettled(objects),
         held=held,
     )
@@ -165,7 +165,7 @@ def _kept(vm: VirtualMachine, history: History) -> Fact | None:
         return fact("Ready", "False", "PolicyBlock")
     if policy == "Stop":
         return fact("Ready", "False", "PolicyStop", name=vm.metadata.name)
-    minutes = history.rests.get(vm.key)
+    minutes = history.vm_rest_minutes.get(vm.key)
     if minutes is None:
         return None
     return fact("Ready", "False", "MovedLately", name=vm.metadata.name, minutes=minutes)

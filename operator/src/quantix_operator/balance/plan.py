@@ -73,7 +73,7 @@ class _Table:
         self._hosts = {host.name: host for host in observed.world.hosts}
         self._occupancy = Occupancy(observed.world)
         self._places = Places(observed.world)
-        self._touched = set(observed.resting)
+        self._touched = set(observed.settling_hosts)
         self.moves: list[Better] = []
         self._tried: dict[str, Fact] = {}
         self.stays: dict[str, Stays] = {}

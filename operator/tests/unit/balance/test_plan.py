@@ -135,9 +135,9 @@ def test_a_host_has_to_be_short_for_some_minutes() -> None:
 
 
 def test_nothing_moves_to_or_from_a_host_of_which_it_is_not_known_how_it_fares() -> None:
-    resting = replace(BUSY, resting=frozenset({"h1"})).plan()
-    assert (resting.moves, resting.settling) == ((), ("h1",))
-    assert moves(replace(BUSY, resting=frozenset({"h2"})).plan()) == {"much": ("h3", "CPUPressure")}
+    settling = replace(BUSY, settling_hosts=frozenset({"h1"})).plan()
+    assert (settling.moves, settling.settling) == ((), ("h1",))
+    assert moves(replace(BUSY, settling_hosts=frozenset({"h2"})).plan()) == {"much": ("h3", "CPUPressure")}
     observed = BUSY.observed()
     unknown = {**observed.loads, "h2": HostLoad("h2"), "h3": HostLoad("h3")}
     assert plan_balance(replace(observed, loads=unknown), NOW).moves == ()

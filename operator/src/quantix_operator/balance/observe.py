@@ -12,8 +12,8 @@ from quantix_api.host import HostPressure
 from quantix_api.message_table_phrases import IS_EMPTIED, IS_LEAVING_HOST
 from quantix_api.scheduling_policy import Balancer
 from quantix_operator.balance.history import History, history_of
+from quantix_operator.balance.load import promised_permille, troubles
 from quantix_operator.balance.model import HostLoad, Mover, Observed
-from quantix_operator.balance.plan import promised_permille, troubles
 from quantix_operator.balance.rules import Places
 from quantix_operator.migration.model import Limits
 from quantix_operator.migration.observe import coming_to, limits_of, moves_under_way, vm_key, world_of

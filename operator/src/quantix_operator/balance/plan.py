@@ -15,9 +15,9 @@ from datetime import datetime
 from quantix_api.facts import Fact, fact
 from quantix_api.message_table_phrases import AWAY_FROM, NEAR_TO
 from quantix_api.scheduling_policy import MOST_MOVES
+from quantix_operator.balance.load import BY_LOAD, promised_permille, troubles
 from quantix_operator.balance.model import (
     FILLED_PERMILLE,
-    FULL_PERMILLE,
     GAP_PERMILLE,
     LEAST_PERCENT,
     MOST_PERCENT,
@@ -34,7 +34,6 @@ from quantix_operator.scheduling.model import Guest, HostView
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.plan import decide
 
-_BY_LOAD = (Cause.MEMORY, Cause.CPU, Cause.PROMISED)
 # of the VMs of one host: whom none of these helps none of the rest would
 _MOST_TRIED = 32
 
@@ -48,21 +47,6 @@ def plan_balance(observed: Observed, now: datetime) -> Plan:
     table.relieve()
     stays = tuple(stay for _, stay in sorted(table.stays.items()))
     return Plan(tuple(table.moves), stays, table.troubled, tuple(table.settling))
-
-
-def troubles(load: HostLoad, promised_permille: int, now: datetime) -> tuple[Cause, ...]:
-    """What a host has too much of, the gravest first."""
-    short = {
-        Cause.MEMORY: load.is_short_of(Cause.MEMORY, now),
-        Cause.CPU: load.is_short_of(Cause.CPU, now),
-        Cause.PROMISED: promised_permille >= FULL_PERMILLE,
-    }
-    return tuple(cause for cause in _BY_LOAD if short[cause])
-
-
-def promised_permille(host: HostView, occupancy: Occupancy) -> int:
-    """How much of its memory is promised."""
-    return occupancy.promised_memory_bytes(host.name) * 1000 // max(host.memory_bytes, 1)
 
 
 class _Table:
@@ -136,7 +120,7 @@ class _Table:
             for name, host in self._hosts.items()
             if (causes := troubles(self._load(host), shares[name], self._now))
         ]
-        for causes, name in sorted(found, key=lambda item: (_BY_LOAD.index(item[0][0]), item[1])):
+        for causes, name in sorted(found, key=lambda item: (BY_LOAD.index(item[0][0]), item[1])):
             if name in self._touched:
                 self.settling.append(name)
                 continue

@@ -22,7 +22,7 @@ from quantix_operator.objects import Objects
 from quantix_operator.scheduling import host_reading
 from quantix_operator.scheduling.model import Placed, World
 from quantix_operator.scheduling.occupancy import Occupancy
-from quantix_operator.scheduling.running import runs
+from quantix_operator.scheduling.running import host_of, runs
 
 POLICY = "default"
 
@@ -69,8 +69,7 @@ def situation_of(objects: Objects, now: datetime, *, calm: bool = False) -> Situ
 
 def _host_of(objects: Objects, key: str) -> str:
     vm = objects.get(VirtualMachine, key)
-    assignment = vm.status.assignment if vm is not None else None
-    return (assignment.host or "") if assignment is not None else ""
+    return host_of(vm) if vm is not None else ""
 
 
 def held_by(hosts: Iterable[Host]) -> Fact | None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from quantix_api import SchedulingPolicy, VirtualMachine, VirtualMachineMigration, Volume
-from quantix_operator.diskset.model import host_of
-from quantix_operator.diskset.observe import silent_hosts, snapshot_under_way
+from quantix_api import Host, SchedulingPolicy, VirtualMachine, VirtualMachineMigration, Volume
 from quantix_operator.migration.model import Limits, Move, Observed
 from quantix_operator.migration.prospects import Coming, bytes_by_pool, local_volumes, prospect_of, volumes_of
 from quantix_operator.migration.turns import in_turn
 from quantix_operator.objects import Objects
+from quantix_operator.scheduling.host_reading import silent_hosts
 from quantix_operator.scheduling.model import World
 from quantix_operator.scheduling.observe import observe as observe_placement
 from quantix_operator.scheduling.pass_plan import places_of
+from quantix_operator.scheduling.running import host_of
+from quantix_operator.vmwork.observe import snapshot_under_way
 
 
 def observe(objects: Objects) -> Observed:
@@ -28,7 +29,9 @@ def observe(objects: Objects) -> Observed:
         # what goes on needs no place any more
         world_of(objects) if any(move.prospect for move in waiting) else World(()),
         limits_of(objects),
-        silent_hosts(objects, {name for move in (*begun, *waiting) for name in _named(move)}),
+        silent_hosts(
+            objects.list(Host), {name for move in (*begun, *waiting) for name in _hosts_about(move)}
+        ),
     )
 
 
@@ -99,7 +102,7 @@ def vm_key(migration: VirtualMachineMigration) -> str:
     return f"{migration.metadata.namespace}/{migration.spec.virtual_machine}"
 
 
-def _named(move: Move) -> tuple[str, ...]:
+def _hosts_about(move: Move) -> tuple[str, ...]:
     """The hosts that it is about; of one that waits the one that its VM is on."""
     here = host_of(move.vm) if move.vm is not None else ""
     return hosts_of(move.migration) or ((here,) if here else ())

@@ -13,8 +13,7 @@ from __future__ import annotations
 from quantix_api import VirtualMachine, VirtualMachineSnapshot
 from quantix_api.facts import fact
 from quantix_api.message_table_phrases import REACHED_BY_NONE
-from quantix_operator.diskset.model import Reach, VmDisk, host_of
-from quantix_operator.diskset.telling import Release, Tell, fails, waits
+from quantix_operator.diskset.model import Reach, VmDisk
 from quantix_operator.restore.fitting import disks_to_set_back, misfit
 from quantix_operator.restore.model import (
     Action,
@@ -27,6 +26,8 @@ from quantix_operator.restore.model import (
     Steps,
     Task,
 )
+from quantix_operator.scheduling.running import host_of
+from quantix_operator.vmwork.telling import Release, Tell, fails, waits
 
 
 def plan_restores(observed: Observed) -> tuple[Steps | LetGoLeft, ...]:

@@ -17,7 +17,7 @@ from quantix_operator.balance.model import HostLoad, Mover, Observed
 from quantix_operator.balance.rules import Places
 from quantix_operator.migration.model import Limits
 from quantix_operator.migration.observe import coming_to, limits_of, moves_under_way, vm_key, world_of
-from quantix_operator.migration.prospects import Coming, local_volumes, prospect_of
+from quantix_operator.migration.prospects import BytesComing, local_volumes, prospect_of
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling import host_reading
 from quantix_operator.scheduling.model import Placed, World
@@ -136,7 +136,7 @@ def _movers(objects: Objects, world: World, troubled: set[str], history: History
     """The VMs on hosts that are short, and those that have to do with broken rules."""
     places = Places(world)
     wanted = {uid for item in places.all_broken() for uid in (item.uid, *places.in_the_way(item))}
-    coming: Coming | None = None
+    coming: BytesComing | None = None
     for placed in world.placed:
         guest = placed.guest
         if guest.uid not in wanted and placed.host not in troubled:

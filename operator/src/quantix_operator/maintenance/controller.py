@@ -22,7 +22,7 @@ from quantix_client.workqueue import WorkQueue
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf
-from quantix_operator.host.drains import Drains, Stays
+from quantix_operator.host.drains import BlockedHosts, Drains
 from quantix_operator.maintenance.observe import (
     IN_MAINTENANCE,
     in_maintenance,
@@ -100,7 +100,7 @@ class MaintenanceController:
             again_s += [] if await self._asking.cancel(migration) else [_PAUSE_S]
         return max(min(again_s), _PAUSE_S) if again_s else None
 
-    def _tell(self, stays: Stays) -> None:
+    def _tell(self, stays: BlockedHosts) -> None:
         """To hosts of which it is not what was found before; at the first look to all in maintenance."""
         before, self._drains.found = self._drains.found, stays
         if before is None:

@@ -7,7 +7,13 @@ from dataclasses import replace
 
 from quantix_api import Host, SchedulingPolicy, VirtualMachine, VirtualMachineMigration, Volume
 from quantix_operator.migration.model import Limits, Move, Observed
-from quantix_operator.migration.prospects import Coming, bytes_by_pool, local_volumes, prospect_of, volumes_of
+from quantix_operator.migration.prospects import (
+    BytesComing,
+    bytes_by_pool,
+    local_volumes,
+    prospect_of,
+    volumes_of,
+)
 from quantix_operator.migration.turns import in_turn
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.host_reading import silent_hosts
@@ -57,9 +63,9 @@ def moves_under_way(objects: Objects) -> Iterator[Move]:
             yield move
 
 
-def coming_to(moves: Iterable[Move]) -> Coming:
+def coming_to(moves: Iterable[Move]) -> BytesComing:
     """Data that is on its way to a host, by host and pool."""
-    coming: Coming = Coming()
+    coming: BytesComing = BytesComing()
     for move in moves:
         if move.goes_on:
             for pool, size in bytes_by_pool(move.volumes).items():
@@ -78,7 +84,7 @@ def _begun(objects: Objects, migration: VirtualMachineMigration) -> Move:
     return replace(begun, snapshot=snapshot_under_way(objects, vm), displaced=_displaced(objects, vm))
 
 
-def _waiting(objects: Objects, migration: VirtualMachineMigration, coming: Coming) -> Move:
+def _waiting(objects: Objects, migration: VirtualMachineMigration, coming: BytesComing) -> Move:
     vm = objects.get(VirtualMachine, vm_key(migration))
     if vm is None or migration.status.finished_at is not None:
         return Move(migration, vm)

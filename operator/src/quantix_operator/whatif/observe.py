@@ -28,10 +28,10 @@ from quantix_operator.scheduling.observe import Candidate, guest_of, sizing_of
 from quantix_operator.scheduling.observe import observe as observe_placement
 from quantix_operator.scheduling.pass_plan import places_of
 from quantix_operator.scheduling.sizing import given
-from quantix_operator.whatif.model import Leaver, Snapshot
+from quantix_operator.whatif.model import Leaver, Played
 
 
-def observe(objects: Objects, question: Question, source: Host, now: datetime) -> Snapshot:
+def observe(objects: Objects, question: Question, source: Host, now: datetime) -> Played:
     """Everything that is played if this host goes."""
     name = source.metadata.name
     placement = observe_placement(objects)
@@ -47,7 +47,7 @@ def observe(objects: Objects, question: Question, source: Host, now: datetime) -
             if found is not None:
                 leavers.append(found)
             placed += (place for place in places_of(item) if found is None or place.host == found.bound_for)
-    return Snapshot(
+    return Played(
         host=name,
         hosts=placement.hosts,
         placed=tuple(placed),

@@ -23,7 +23,7 @@ from quantix_client.errors import AlreadyExists, Conflict, NotFound
 from quantix_lab.fake_status_api import FakeStatusApi
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
-from quantix_operator.host.drains import Drains, Stays
+from quantix_operator.host.drains import BlockedHosts, Drains
 from quantix_operator.maintenance.controller import MaintenanceController
 from quantix_operator.metrics import Metrics
 from quantix_operator.migration.controller import KEY, MigrationController
@@ -249,7 +249,7 @@ class MovingWorld:
             await self.maintenance.reconcile("maintenance")
             await self.look(1)
 
-    def stays(self) -> Stays:
+    def stays(self) -> BlockedHosts:
         """What was found to stay on hosts in maintenance."""
         assert self.drains.found is not None, "nobody looked"
         return self.drains.found

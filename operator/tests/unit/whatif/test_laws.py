@@ -22,7 +22,7 @@ from quantix_operator.scheduling.assignments import Assignment, VmFacts
 from quantix_operator.scheduling.model import GIB, Guest, Placed, Rule, World, cpu_request_millis
 from quantix_operator.scheduling.observe import Candidate, Observed
 from quantix_operator.scheduling.pass_plan import plan_pass
-from quantix_operator.whatif.model import Leaver, Snapshot
+from quantix_operator.whatif.model import Leaver, Played
 from quantix_operator.whatif.play import LOST, play
 
 from .small_clusters import PAGES, guest, hosts, stays, where
@@ -48,7 +48,7 @@ GUESTS = st.lists(
 SIZES = st.lists(st.integers(4, 24), min_size=2, max_size=4)
 
 
-def _snapshot(sizes: list[int], drawn: list[Drawn]) -> Snapshot:
+def _played(sizes: list[int], drawn: list[Drawn]) -> Played:
     """Guests that had room, some on h1 and the others elsewhere."""
     views, placed, leavers = hosts(*sizes), [], []
     used: dict[str, int] = defaultdict(int)
@@ -66,19 +66,19 @@ def _snapshot(sizes: list[int], drawn: list[Drawn]) -> Snapshot:
             leavers.append(Leaver(made))
         else:
             placed.append(Placed(made, name))
-    return Snapshot("h1", views, tuple(placed), tuple(leavers))
+    return Played("h1", views, tuple(placed), tuple(leavers))
 
 
 @given(SIZES, GUESTS, st.sampled_from(["maintenance", "host-loss"]))
 def test_nothing_is_planned_onto_a_host_beyond_its_room(
     sizes: list[int], drawn: list[Drawn], question: Question
 ) -> None:
-    snapshot = _snapshot(sizes, drawn)
-    plan = play(question, snapshot)
-    guests = {item.guest.name: item.guest for item in snapshot.leavers}
+    played = _played(sizes, drawn)
+    plan = play(question, played)
+    guests = {item.guest.name: item.guest for item in played.leavers}
     assert sorted([*where(plan), *stays(plan)]) == sorted(guests)
-    there = [*snapshot.placed, *(Placed(guests[name], to) for name, to in where(plan).items() if to)]
-    for view in snapshot.hosts:
+    there = [*played.placed, *(Placed(guests[name], to) for name, to in where(plan).items() if to)]
+    for view in played.hosts:
         on_it = [placed.guest for placed in there if placed.host == view.name]
         assert sum(item.memory_bytes for item in on_it) <= view.memory_bytes
         assert sum(item.huge_bytes.get(PAGES, 0) for item in on_it) <= view.huge_bytes[PAGES]
@@ -91,25 +91,25 @@ def test_nothing_is_planned_onto_a_host_beyond_its_room(
 
 @given(SIZES, GUESTS)
 def test_a_loss_is_played_as_the_scheduler_decides_it(sizes: list[int], drawn: list[Drawn]) -> None:
-    snapshot = _snapshot(sizes, drawn)
+    played = _played(sizes, drawn)
 
     def candidate(item: Guest, host: str | None) -> Candidate:
         metadata = {"name": item.name, "namespace": "default", "uid": item.uid}
         vm = VirtualMachine.parse({"metadata": metadata, "spec": {}})
         return Candidate(vm, VmFacts(Assignment(host, 1)), item)
 
-    lost = (replace(snapshot.hosts[0], not_ready=LOST), *snapshot.hosts[1:])
+    lost = (replace(played.hosts[0], not_ready=LOST), *played.hosts[1:])
     assert World(lost).hosts[0].not_ready
-    asked = [candidate(item.guest, None) for item in snapshot.leavers]
-    there = [candidate(item.guest, item.host) for item in snapshot.placed]
+    asked = [candidate(item.guest, None) for item in played.leavers]
+    there = [candidate(item.guest, item.host) for item in played.placed]
     decided = plan_pass(Observed(lost, (*asked, *there)), NOW)
-    names = {item.guest.name for item in snapshot.leavers}
+    names = {item.guest.name for item in played.leavers}
     given_hosts = {
         change.vm.metadata.name: change.assignment.host
         for change in decided.changes
         if change.vm.metadata.name in names and change.assignment.host is not None
     }
-    assert where(play("host-loss", snapshot)) == given_hosts
+    assert where(play("host-loss", played)) == given_hosts
 
 
 def _running(item: Guest) -> VirtualMachine:
@@ -138,13 +138,13 @@ def _asked(vm: VirtualMachine) -> VirtualMachineMigration:
 @given(SIZES, GUESTS)
 def test_maintenance_is_played_as_it_empties_the_host(sizes: list[int], drawn: list[Drawn]) -> None:
     """Who is asked to leave in which order, and where the queue of migrations then sends them."""
-    snapshot = _snapshot(sizes, drawn)
-    vms = {item.guest.uid: _running(item.guest) for item in snapshot.leavers}
-    prospects = {item.guest.uid: migration.Prospect(item.guest, "h1", "uid-h1") for item in snapshot.leavers}
+    played = _played(sizes, drawn)
+    vms = {item.guest.uid: _running(item.guest) for item in played.leavers}
+    prospects = {item.guest.uid: migration.Prospect(item.guest, "h1", "uid-h1") for item in played.leavers}
     leaving = [maintenance.Leaving(vm, "h1", "uid-h1", prospects[uid]) for uid, vm in vms.items()]
-    closed = (replace(snapshot.hosts[0], closed="Maintenance"), *snapshot.hosts[1:])
-    here = [Placed(item.guest, "h1") for item in snapshot.leavers]
-    world = World(closed, (*snapshot.placed, *here))
+    closed = (replace(played.hosts[0], closed="Maintenance"), *played.hosts[1:])
+    here = [Placed(item.guest, "h1") for item in played.leavers]
+    world = World(closed, (*played.placed, *here))
 
     plan = plan_maintenance(maintenance.Observed(tuple(leaving), world), NOW)
     wanted = [create.leaving.vm for create in plan.create]
@@ -154,7 +154,7 @@ def test_maintenance_is_played_as_it_empties_the_host(sizes: list[int], drawn: l
     queue = Queue(migration.Observed(moves, world, migration.Limits(len(vms), len(vms))))
     done = [(move.migration.spec.virtual_machine, queue.ask(move)) for move in moves]
 
-    told = play("maintenance", snapshot)
+    told = play("maintenance", played)
     assert [(move.name, move.to) for move in told.moves] == done
     assert [vm.metadata.name for vm in wanted] == [name for name, _ in done]
     assert set(stays(told)) == {vm.metadata.name for vm in vms.values()} - {name for name, _ in done}

@@ -24,7 +24,7 @@ from quantix_client.errors import NotFound
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
 from quantix_operator.whatif.answer import Planner
-from quantix_operator.whatif.model import Leaver, Snapshot
+from quantix_operator.whatif.model import Leaver, Played
 from quantix_operator.whatif.observe import observe
 from quantix_operator.whatif.play import play
 
@@ -89,7 +89,7 @@ class Cluster:
         named = {"uid": f"uid-{name}-1", "name": f"{name}-1", **where}
         self.put(VIRTUAL_MACHINES, name, vm["spec"], {**vm["status"], "migration": named})
 
-    def seen(self, question: Question) -> Snapshot:
+    def seen(self, question: Question) -> Played:
         source = self.objects.get(Host, "h1")
         assert source is not None
         return observe(self.objects, question, source, NOW)

@@ -14,6 +14,7 @@ from quantix_lab.auditor import Auditor
 from quantix_lab.ceph_cluster import CephCluster
 from quantix_lab.guest_console import GuestConsole, guest_console
 from quantix_lab.lab import Lab
+from quantix_lab.lab_ceph import POOL
 from quantix_lab.machine import Machine
 from quantix_lab.machine_view import EXAMPLE, MachineView, Manifest
 from quantix_lab.moving_guest import MovingGuest
@@ -106,7 +107,7 @@ def _ceph_of_the_lab() -> Iterator[CephCluster]:
     cluster = lab.ceph.start()
     lab.ceph.name_to(lab.first)
     MachineView(lab.first).wait_ready(
-        "fast", kind="storagepool", reason="Reachable", namespace="", timeout_s=90
+        POOL, kind="storagepool", reason="Reachable", namespace="", timeout_s=90
     )
     # it ends with the lab
     yield cluster

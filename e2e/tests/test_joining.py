@@ -33,7 +33,7 @@ def is_ready(lab: Lab, name: str) -> bool:
 
 def tunnel_is_up(host: SimulatedHost) -> bool:
     """Whether the switch hears another host's through a tunnel (BFD, RFC 5880)."""
-    database = f"--db=unix:{host.inside.openvswitch_run}/db.sock"
+    database = f"--db=unix:{host.layout_inside.openvswitch_run}/db.sock"
     wanted = ("--columns=bfd_status", "--format=json", "find", "Interface", "type=geneve")
     answer = host.run("ovs-vsctl", database, *wanted).stdout
     return '["state","up"]' in json.dumps(json.loads(answer), separators=(",", ":"))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from quantix_cli.commands.explaining import explanation
-from quantix_cli.commands.floating_ips import leading_to, patch_of
+from quantix_cli.commands.floating_ips import patch_of, rival_of
 from quantix_cli.completing.words import candidates
 from quantix_cli.ending import end_of
 from quantix_cli.floating import Floating
@@ -82,8 +82,8 @@ def test_a_nic_that_another_leads_to_is_found_also_where_it_is_the_first_unnamed
         fip("c", spec={"virtualMachine": "web-2"}),
     ]
     nics = ("eth0", "eth1", "eth2")
-    assert [leading_to(others, "web-1", nic, nics) for nic in nics] == ["a", "b", ""]
-    assert leading_to(others, "web-3", "eth0", nics) == ""
+    assert [rival_of(others, "web-1", nic, nics) for nic in nics] == ["a", "b", ""]
+    assert rival_of(others, "web-3", "eth0", nics) == ""
 
 
 def test_a_list_shows_its_address_and_where_it_leads() -> None:

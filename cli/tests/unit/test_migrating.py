@@ -104,12 +104,12 @@ async def test_a_host_that_is_not_there_is_refused_before_anything_is_made() -> 
 
 
 def test_what_was_not_moved_says_why_and_that_it_runs_on() -> None:
-    message = "h1 could not receive it: its CPU lacks avx512f. Try: another host."
-    why = condition("Ready", "False", "CPUFeatureMissing", message)
+    message = "h1 could not receive it: it does not know pool fast. Try: another host."
+    why = condition("Ready", "False", "TargetFailed", message)
     error = not_moved(migration("Failed", conditions=[why]))
     assert error.exit_code == Exit.FAILED
     assert error.message == (
-        "web-1 was not moved: h1 could not receive it: its CPU lacks avx512f (CPUFeatureMissing). "
+        "web-1 was not moved: h1 could not receive it: it does not know pool fast (TargetFailed). "
         "It goes on running on h2."
     )
     assert error.hint == "another host"

@@ -168,7 +168,7 @@ TABLE: tuple[ConditionRow, ...] = (
         "Ready",
         "Succeeded",
         f"Queued Preparing Copying CuttingOver Cancelled NotRunning NoHostFits {_STAYS} CPUFeatureMissing "
-        "MigrationTooSlow SourceFailed TargetFailed PostCopyFailed SnapshotRunning TimedOut",
+        "SourceFailed TargetFailed PostCopyFailed SnapshotRunning TimedOut",
     ),
     *_row(
         "VirtualMachineSnapshot",

@@ -57,12 +57,6 @@ _HOST_FAILURES = (
         "{host}'s CPU lacks {feature}, which {name} was started with.",
         "another host, or cpu model {model} and a restart",
     ),
-    Template(
-        "MigrationTooSlow",
-        "VirtualMachineMigration",
-        "{name} changes memory faster than the network carries it.",
-        "--post-copy, a quieter hour, or a faster link",
-    ),
 )
 
 _PROTECTION = (

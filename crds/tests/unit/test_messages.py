@@ -163,12 +163,6 @@ BINDING = [
         "Try: another host, or cpu model Broadwell and a restart.",
     ),
     (
-        "MigrationTooSlow",
-        {"name": "db-1"},
-        "db-1 changes memory faster than the network carries it. "
-        "Try: --post-copy, a quieter hour, or a faster link.",
-    ),
-    (
         "RestartRequired",
         {"change": "cpu.cores 2 → 4", "name": "web-1"},
         "cpu.cores 2 → 4 takes effect at the next start. Try: qx vm restart web-1, or set it back.",

@@ -1,10 +1,15 @@
-"""Clocks for what waits: one that a test turns by hand, and one of which hours are over at once."""
+"""Clocks for what waits: one that a test turns by hand, one of which hours are over at once, and real time
+with what a test skips.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
 import itertools
+from datetime import UTC, datetime
+
+from quantix_client.clock import SystemClock
 
 
 class HastyClock:
@@ -19,6 +24,25 @@ class HastyClock:
     async def sleep(self, delay_s: float) -> None:
         self._now_s += max(0.0, delay_s)
         await asyncio.sleep(0)
+
+
+class SkippingClock:
+    """Real time plus what a test skips (`skipped_s`); the wall clock jumps besides (`jumped_s`)."""
+
+    skipped_s: float = 0.0
+    jumped_s: float = 0.0
+
+    def monotonic(self) -> float:
+        """Seconds since the machine booted."""
+        return SystemClock().monotonic() + self.skipped_s
+
+    async def sleep(self, delay_s: float) -> None:
+        """As the machine's clock."""
+        await SystemClock().sleep(delay_s)
+
+    def wall_s(self) -> float:
+        """Seconds since 1970, as somebody set them."""
+        return datetime.now(UTC).timestamp() + self.skipped_s + self.jumped_s
 
 
 class ManualClock:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from quantix_api.errors import InvariantError, QuantixError, TransientError
-from quantix_hostd.domainxml.metadata import parse_metadata
 from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.facts.domain import (
     PAUSED_BY_USER,
@@ -30,20 +29,10 @@ from quantix_hostd.facts.guest import GuestReport
 from quantix_hostd.facts.process import DomainProcesses, QemuProcess, processes_of
 from quantix_lab.fake_agents import FakeAgents
 from quantix_lab.fake_disk_copies import FakeDiskCopies
+from quantix_lab.fake_domain import FakeDomain
 from quantix_lab.fake_guest_moments import FakeGuestMoments
 from quantix_lab.fake_guest_moves import FakeGuestMoves
 from quantix_lab.fake_live_changes import FakeLiveChanges, values_of
-
-
-@dataclass
-class FakeDomain:
-    name: str
-    uuid: str
-    xml: str
-    live_xml: str | None = None
-    state: DomainState = DomainState.SHUTOFF
-    reason: int = ShutoffReason.UNKNOWN
-    pid: int = 0
 
 
 @dataclass
@@ -93,7 +82,7 @@ class FakeHypervisor(FakeLiveChanges, FakeDiskCopies, FakeGuestMoves, FakeGuestM
         root = ElementTree.fromstring(xml)
         name, uuid = root.findtext("name", ""), root.findtext("uuid", "")
         for domain in self.found.values():
-            if (domain.name == name) != (domain.uuid == uuid) or (domain.name == name and not _ours(domain)):
+            if (domain.name == name) != (domain.uuid == uuid) or (domain.name == name and not domain.is_ours):
                 raise InvariantError("IdentityConflict", f"libvirt has a domain {domain.name} already.")
         before = self.found.get(name)
         if before is None:
@@ -275,7 +264,7 @@ class FakeHypervisor(FakeLiveChanges, FakeDiskCopies, FakeGuestMoves, FakeGuestM
         domain = self.found.get(name)
         if domain is None:
             raise TransientError("InternalError", f"libvirt has no domain {name}.")
-        if not _ours(domain):
+        if not domain.is_ours:
             raise InvariantError("IdentityConflict", f"Domain {name} was not made by Quantix.")
         return domain
 
@@ -294,10 +283,5 @@ class FakeHypervisor(FakeLiveChanges, FakeDiskCopies, FakeGuestMoves, FakeGuestM
         domain.live_xml = ElementTree.tostring(root, encoding="unicode")
 
     def _summary(self, domain: FakeDomain) -> DomainSummary:
-        uid = vm_uid_of(domain.name) if _ours(domain) else None
+        uid = vm_uid_of(domain.name) if domain.is_ours else None
         return DomainSummary(domain.name, domain.uuid, domain.state, domain.reason, uid)
-
-
-def _ours(domain: FakeDomain) -> bool:
-    metadata = parse_metadata(ElementTree.fromstring(domain.xml))
-    return vm_uid_of(domain.name) is not None and metadata is not None

@@ -49,7 +49,7 @@ def survives(guest: MovingGuest, ceph: CephCluster, moment: Moment, service: str
         assert (guest.host, guest.qemus(source)) == (source, before)
     assert gaps[0] < (_RESTART_S if service == "hostd" and moment in _BETWEEN else _SILENCE_S)
     wait_nothing_left(guest)
-    if guest.pool == "fast":
+    if guest.is_in_ceph:
         wait_alone_in_ceph(guest, ceph)
     wait_started_anew(host, SERVICES[service], victims)
     guest.view.wait_ready(host.name, kind="host", reason="Healthy", namespace="")

@@ -162,7 +162,7 @@ class Lab:
         _ip("-n", self.world, "addr", "add", f"{INTERNET}/32", "dev", "lo")
 
     def _wire(self, host: SimulatedHost, number: int) -> None:
-        inside = f"{self._tag}-{host.name}"
+        inside = host.network_namespace
         self._add_namespace(inside)
         for device, bridge, address in (
             ("mgmt0", "mgmt", f"{MANAGEMENT}.{number}/24"),

@@ -21,6 +21,8 @@ from quantix_lab.ceph_pools import add_fast_pool, ceph_pool, key_secret
 from quantix_lab.machine import Machine
 from quantix_lab.machine_view import MachineView
 
+POOL = "fast"
+"""The StoragePool that it is."""
 _OSD_BYTES = 20 * 1024**3
 _END_S = 10.0
 _AWAY = """table inet away {{
@@ -74,10 +76,10 @@ class LabCeph:
         return self._cluster
 
     def name_to(self, first: Machine) -> None:
-        """Make StoragePool `fast` of it, and the Secret with its key."""
+        """Make StoragePool POOL of it, and the Secret with its key."""
         cluster = self.cluster
         (key,) = cluster.keys.values()
-        MachineView(first).apply(key_secret(key), ceph_pool(cluster))
+        MachineView(first).apply(key_secret(key), ceph_pool(cluster, POOL))
 
     @contextmanager
     def away(self) -> Iterator[None]:

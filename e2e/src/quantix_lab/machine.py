@@ -64,8 +64,9 @@ class Machine:
         self.root.chmod(0o755)
         self.layout = Layout(self.root)
         suffix = self.root.name.removeprefix("qxm")
-        self._inside, self._world = f"qxm-{suffix}", f"qxw-{suffix}"
-        self.api = InsideApi(self._inside, self.layout.admin_kubeconfig)
+        self.network_namespace, self._world = f"qxm-{suffix}", f"qxw-{suffix}"
+        """The network namespace that the machine is, and that of the world outside."""
+        self.api = InsideApi(self.network_namespace, self.layout.admin_kubeconfig)
         self._made: list[str] = []
 
     def __enter__(self) -> Self:
@@ -85,11 +86,6 @@ class Machine:
         self.close()
 
     @property
-    def network_namespace(self) -> str:
-        """The network namespace that the machine is."""
-        return self._inside
-
-    @property
     def environment(self) -> dict[str, str]:
         """What `make up` is told inside."""
         own = {"QUANTIX_ROOT": str(self.root), "QUANTIX_CACHE": str(CACHE), "QUANTIX_HOST_NAME": self.name}
@@ -101,7 +97,7 @@ class Machine:
             "ip",
             "netns",
             "exec",
-            self._inside,
+            self.network_namespace,
             "unshare",
             "--mount",
             "sh",
@@ -234,7 +230,7 @@ class Machine:
 
     def connect(self, address: str, port: int, timeout_s: float) -> socket.socket:
         """A TCP connection of the machine itself. Raises OSError."""
-        return connect_inside(self._inside, address, port, timeout_s)
+        return connect_inside(self.network_namespace, address, port, timeout_s)
 
     def close(self) -> None:
         """End everything and remove it."""
@@ -247,7 +243,7 @@ class Machine:
         shutil.rmtree(self.root, ignore_errors=True)
 
     def _make_network(self) -> None:
-        inside, world = self._inside, self._world
+        inside, world = self.network_namespace, self._world
         for namespace in (inside, world):
             _ip("netns", "add", namespace)
             self._made.append(namespace)
@@ -286,10 +282,10 @@ class Machine:
 
     def processes(self) -> list[int]:
         """Everything that runs in this machine's network namespace."""
-        if self._inside not in self._made:
+        if self.network_namespace not in self._made:
             return []
         done = subprocess.run(
-            ["ip", "netns", "pids", self._inside], capture_output=True, text=True, check=False
+            ["ip", "netns", "pids", self.network_namespace], capture_output=True, text=True, check=False
         )
         return [int(pid) for pid in done.stdout.split()]
 

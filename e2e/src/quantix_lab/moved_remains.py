@@ -79,7 +79,7 @@ def ways_on(host: SimulatedHost) -> list[str]:
 def bound_to(guest: MovingGuest) -> list[str]:
     """The hosts that OVN has the guest's ports on, or lets have them."""
     first = guest.lab.first
-    southbound = f"--db=unix:{first.inside.ovn_sb_socket}"
+    southbound = f"--db=unix:{first.layout_inside.ovn_sb_socket}"
 
     def rows(table: str, *columns: str) -> list[list[object]]:
         words = ("--format=json", f"--columns={','.join(columns)}", "list", table)

@@ -19,6 +19,7 @@ from quantix_api.conditions import condition_of
 from quantix_api.virtual_machine_migration import OVER
 from quantix_lab.guest_console import guest_console
 from quantix_lab.lab import Lab
+from quantix_lab.lab_ceph import POOL
 from quantix_lab.machine_view import MachineView, Manifest
 from quantix_lab.simulated_host import SimulatedHost
 from quantix_lab.vm_manifests import small_vm
@@ -91,6 +92,11 @@ class MovingGuest:
         for host in self.lab.hosts[1:]:
             patch = json.dumps({"spec": {"unschedulable": not let}})
             self.view.machine.kubectl("patch", "host", host.name, "--type=merge", "-p", patch)
+
+    @property
+    def is_in_ceph(self) -> bool:
+        """Whether its disks are; else the host has them that it is on."""
+        return self.pool == POOL
 
     @property
     def vm(self) -> Manifest:
@@ -192,7 +198,7 @@ class MovingGuest:
 
     def left_on(self, host: SimulatedHost) -> list[str]:
         """Everything of this VM that is there: QEMU, domain, port, directories, data."""
-        uid, layout, inside = self.uid, host.layout, host.inside
+        uid, layout, inside = self.uid, host.layout, host.layout_inside
         uri = f"qemu+unix:///system?socket={inside.libvirt_socket}"
         listed = host.run("virsh", "-c", uri, "list", "--all", "--name", check=False)
         domains = listed.stdout.split() if listed.returncode == 0 else [f"{uid}, for all that is known"]

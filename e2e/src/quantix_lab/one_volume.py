@@ -103,7 +103,6 @@ class OneVolume:
         self.woken: list[str] = []
         self.events = ToldEvents()
         pools = HostPools(self.known_pools, {}, "h1", Layout(root), FileOwner.current())
-        maker = StorageByKind(DiskFileMaker(copies_with or self.qemu_img, claims, "cluster-1"))
         self.uploads = volume_uploads(
             self.volumes,
             pools,
@@ -113,32 +112,33 @@ class OneVolume:
             qemu_img=copies_with,
             look_again=self.woken.append,
         )
-        self.controller = VolumeController(
-            VolumeTools(
-                api=cast(ApiClient, self.api),
-                passphrases=Passphrases(SecretValues(cast(ApiClient, self.api))),
-                volumes=self.volumes,
-                images=self.images,
-                snapshots={},
-                restores={},
-                machines=self.machines,
-                namespaces=self.namespaces,
-                pools=pools,
-                copies=self.copies,
-                uploads=self.uploads,
-                maker=maker,
-                room=Room(),
-                claims=claims,
-                guests=self.departed,
-                events=self.events,
-                live_moves=LiveMoves(pools, maker, self.woken.append, HostSpec, SystemClock()),
-                cluster_uid="cluster-1",
-                host="h1",
-            ),
-            self.woken.append,
-        )
+        maker = StorageByKind(DiskFileMaker(copies_with or self.qemu_img, claims, "cluster-1"))
+        self.controller = VolumeController(self._tools(pools, maker, claims), self.woken.append)
         metadata = {"name": "data", "namespace": "default", "uid": UID, "generation": 1}
         self.put({"metadata": metadata, "spec": {"size": "1Mi"}, "status": {"host": "h1"}})
+
+    def _tools(self, pools: HostPools, maker: StorageByKind, claims: LocalClaimStore) -> VolumeTools:
+        return VolumeTools(
+            api=cast(ApiClient, self.api),
+            passphrases=Passphrases(SecretValues(cast(ApiClient, self.api))),
+            volumes=self.volumes,
+            images=self.images,
+            snapshots={},
+            restores={},
+            machines=self.machines,
+            namespaces=self.namespaces,
+            pools=pools,
+            copies=self.copies,
+            uploads=self.uploads,
+            maker=maker,
+            room=Room(),
+            claims=claims,
+            guests=self.departed,
+            events=self.events,
+            live_moves=LiveMoves(pools, maker, self.woken.append, HostSpec, SystemClock()),
+            cluster_uid="cluster-1",
+            host="h1",
+        )
 
     @property
     def directory(self) -> Path:

@@ -93,7 +93,7 @@ class ScriptedMigrations:
             running = {"prepared": True, "outcome": "Running", "epoch": source.epoch}
             await self._say(live, MANAGER_TARGET, {"target": running})
         elif vm.metadata.name in self.refused:
-            said = {"outcome": "Refused", "reason": "CPUFeatureMissing", "message": "its CPU lacks avx512f"}
+            said = {"outcome": "Refused", "reason": "TargetFailed", "message": "it does not know pool fast"}
             await self._say(live, MANAGER_TARGET, {"target": said})
         else:
             await self._say(live, MANAGER_TARGET, {"target": {"prepared": True}})

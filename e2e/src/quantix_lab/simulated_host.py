@@ -26,16 +26,16 @@ _START_S = 20.0
 # its own group in each hierarchy is the root of what it sees (cgroup_namespaces(7)); cpuset of version 1
 # takes nobody in who has no CPUs
 _ENTER_GROUPS = """
-group=$1 netns=$2; shift 2
+name=$1; shift
 for hierarchy in $(find -L /sys/fs/cgroup -maxdepth 2 -name cgroup.procs -printf '%h\\n'); do
     case $hierarchy in */systemd|*/unified) continue;; esac
-    mkdir -p "$hierarchy/$group"
+    mkdir -p "$hierarchy/$name"
     for file in cpuset.cpus cpuset.mems; do
-        if [ -e "$hierarchy/$file" ]; then cat "$hierarchy/$file" > "$hierarchy/$group/$file"; fi
+        if [ -e "$hierarchy/$file" ]; then cat "$hierarchy/$file" > "$hierarchy/$name/$file"; fi
     done
-    echo $$ > "$hierarchy/$group/cgroup.procs"
+    echo $$ > "$hierarchy/$name/cgroup.procs"
 done
-exec ip netns exec "$netns" unshare --cgroup --mount --uts --ipc --pid --fork --kill-child=KILL \\
+exec ip netns exec "$name" unshare --cgroup --mount --uts --ipc --pid --fork --kill-child=KILL \\
     sh -ec "$SETUP" sh "$@"
 """
 _JOIN_GROUPS = """
@@ -73,7 +73,8 @@ while True:
 
 class SimulatedHost(Machine):
     """Host `name`; its files are in `store`, which it sees at `root`. `network` is the name of its network
-    namespace, which the lab makes; `names` are the addresses of all hosts, by their names.
+    namespace, which the lab makes, and of its control groups; `names` are the addresses of all hosts, by
+    their names.
     """
 
     def __init__(
@@ -81,10 +82,11 @@ class SimulatedHost(Machine):
     ) -> None:
         store.mkdir(exist_ok=True)
         super().__init__(name, store)
-        self.inside = Layout(root)
-        self._inside, self._world = network, world
+        self.layout_inside = Layout(root)
+        """Its files as it sees them; `layout` is where they are for others."""
+        self.network_namespace, self._world = network, world
         self.api = InsideApi(network, self.layout.admin_kubeconfig)
-        self._group, self._names = network, names
+        self._names = names
         self._made = [network]
         self.address = names[name]
         """By which other hosts, and Ceph, know it."""
@@ -94,12 +96,12 @@ class SimulatedHost(Machine):
     @property
     def environment(self) -> dict[str, str]:
         own = {
-            "QUANTIX_ROOT": str(self.inside.root),
+            "QUANTIX_ROOT": str(self.layout_inside.root),
             "QUANTIX_CACHE": str(CACHE),
             "QUANTIX_HOST_NAME": self.name,
         }
         if self.layout.admin_kubeconfig.exists():
-            own["KUBECONFIG"] = str(self.inside.admin_kubeconfig)
+            own["KUBECONFIG"] = str(self.layout_inside.admin_kubeconfig)
         return {**os.environ, **own}
 
     @property
@@ -109,7 +111,7 @@ class SimulatedHost(Machine):
     def argv(self, command: Sequence[str]) -> list[str]:
         """`command` as it runs inside; its process has other numbers there than here."""
         spaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
-        entering = ["sh", "-ec", _JOIN_GROUPS, "sh", self._group, f"--target={self.pid}"]
+        entering = ["sh", "-ec", _JOIN_GROUPS, "sh", self.network_namespace, f"--target={self.pid}"]
         # nsenter waits for it as for a child; whoever ends that means both
         return [*entering, *spaces, "--", "setpriv", "--pdeathsig", "TERM", *command]
 
@@ -124,7 +126,7 @@ class SimulatedHost(Machine):
         # no resolver answers here, and libvirt asks for the host's own name at each migration
         known = "".join(f"{address} {name}\n" for name, address in self._names.items())
         store.with_name(f"{store.name}.hosts").write_text(f"127.0.0.1 localhost\n{known}")
-        arguments = [self._group, self._inside, str(store), str(self.inside.root), self.name]
+        arguments = [self.network_namespace, str(store), str(self.layout_inside.root), self.name]
         holder = subprocess.Popen(
             ["sh", "-ec", _ENTER_GROUPS, "sh", *arguments, sys.executable, "-c", _INIT],
             env={**os.environ, "SETUP": _SETUP},
@@ -168,7 +170,7 @@ class SimulatedHost(Machine):
         if self.pid:
             self.kill()
         for hierarchy in (CGROUPS, *CGROUPS.glob("*/")):
-            _remove_groups(hierarchy / self._group)
+            _remove_groups(hierarchy / self.network_namespace)
 
 
 def _child_of(pid: int) -> int:

@@ -7,12 +7,10 @@ files below the root; the API takes status only. No operator runs: tests write w
 from __future__ import annotations
 
 import copy
-import subprocess
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,7 +33,6 @@ from quantix_api.resources import (
 )
 from quantix_api.times import render_epoch_time
 from quantix_client.api import ApiClient
-from quantix_client.clock import SystemClock
 from quantix_hostd.claims import Claim, VolumePlace, new_claim
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.host_devices import HostDevices
@@ -65,6 +62,8 @@ from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.volume.live_moves import LiveMoves
 from quantix_hostd.volume.passphrases import Passphrases
 from quantix_lab.assigned_vm import assigned_vm, granted_as_asked
+from quantix_lab.clocks import SkippingClock
+from quantix_lab.dir_pools import make_disk
 from quantix_lab.fake_ports import FakeGuestPorts
 from quantix_lab.fake_status_api import FakeStatusApi, Manifest
 from quantix_lab.fake_target import FakeTarget, departures_of
@@ -80,17 +79,15 @@ _OF_SNAPSHOTS = (VIRTUAL_MACHINE_SNAPSHOTS, VIRTUAL_MACHINE_RESTORES)
 
 
 @dataclass
-class VmWorld:
-    """Its clocks are real time plus what a test skips; the wall clock jumps besides. `agents` are the
-    hypervisor's own where none are given; `guests` asks them while a test runs it.
+class VmWorld(SkippingClock):
+    """It is the clock of all that runs in it. `agents` are the hypervisor's own where none are given;
+    `guests` asks them while a test runs it.
     """
 
     layout: Layout
     hypervisor: Hypervisor
     processes: Processes
     owner: FileOwner = field(default_factory=FileOwner.current)
-    skipped_s: float = 0.0
-    jumped_s: float = 0.0
     synced: bool = True
     agents: GuestAgents | None = None
     kernel_log: KernelLog = field(default_factory=DevKmsg)
@@ -177,18 +174,6 @@ class VmWorld:
         async with storage.memory(await self.pools.pool(pool), snapshot) as path:
             yield path
 
-    def monotonic(self) -> float:
-        """Seconds since the machine booted."""
-        return SystemClock().monotonic() + self.skipped_s
-
-    async def sleep(self, delay_s: float) -> None:
-        """As the machine's clock."""
-        await SystemClock().sleep(delay_s)
-
-    def wall_s(self) -> float:
-        """Seconds since 1970, as somebody set them."""
-        return datetime.now(UTC).timestamp() + self.skipped_s + self.jumped_s
-
     def put(self, kind: Resource, name: str, namespace: str = "", **parts: Any) -> Manifest:
         """Store an object that the reconciler reads."""
         key, created = name, "2026-01-01T00:00:00Z"
@@ -207,15 +192,8 @@ class VmWorld:
         """A volume with data and a free claim, as hostd's volume part leaves it."""
         volume = self.put(VOLUMES, name, "default", spec={"size": size})
         handle = volume["metadata"]["uid"]
-        place = VolumePlace(self.pool, handle)
-        directory = self.pool / "volumes" / handle
-        directory.mkdir(parents=True)
-        for path in (self.pool, self.pool / "volumes", directory):
-            path.chmod(0o711)
-        data = directory / "data"
-        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(data), size.rstrip("i")], check=True)
-        data.chmod(0o666)
-        self.claims.create(place, new_claim(CLUSTER))
+        make_disk(self.pool, handle, size)
+        self.claims.create(VolumePlace(self.pool, handle), new_claim(CLUSTER))
         found = {"handle": handle, "pool": "local", "data": "Present"}
         volume["status"] = found | {"host": self.name, "capacity": size}
         return volume

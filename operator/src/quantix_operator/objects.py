@@ -21,6 +21,7 @@ from quantix_api.references import admits, bare_name, resolve_key, shared_refere
 from quantix_api.resources import NAMESPACE_SHARED, NAMESPACES
 from quantix_api.seniority import default_pool
 from quantix_client.api import Manifest
+from quantix_client.errors import NotFound
 from quantix_client.reading import Models
 from quantix_client.reflector import Change, key_of
 from quantix_operator.cache import Cache, Indexer
@@ -144,6 +145,13 @@ class Objects:
     def manifest(self, model: ApiObject) -> dict[str, Any] | None:
         """The object as the API gave it, if it is still there."""
         return self._cache.get(model.DEFINITION.resource, model.key)
+
+    def live(self, model: ApiObject) -> Manifest:
+        """The object as the API gave it. Raises NotFound where it is gone."""
+        found = self.manifest(model)
+        if found is None:
+            raise NotFound(f"{model.key} is gone")
+        return found
 
     def referred(self, kind: type[Shareable], reference: str, namespace: str) -> Shareable | None:
         """The Image or Network that `NAME` or `shared/NAME` means in `namespace`.

@@ -1,13 +1,15 @@
-"""A controller that decides on all objects of a kind at once, and then acts on each by itself.
+"""A controller that decides on all objects of a kind at once: how often, and how it then acts on each.
 
-Used by the controllers of snapshots, restores and migrations: what one object meets (a server that takes no
-word of it, a bug) keeps no other waiting, and is told of that object.
+Used by those of placement, migrations, snapshots, restores, maintenance and the balancer. Where each object
+is acted on by itself (`Each`), what one meets (a server that takes no word of it, a bug) keeps no other
+waiting, and is told of that object.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -18,6 +20,7 @@ from quantix_api.conditions import INTERNAL_ERROR
 from quantix_api.errors import QuantixError, TransientError
 from quantix_api.resources import Resource
 from quantix_client.api import Manifest
+from quantix_client.clock import Clock, rest_s
 from quantix_client.errors import ApiError, Conflict, NotFound, Throttled, Unauthorized, Unreachable
 from quantix_client.workqueue import Backoff
 from quantix_operator.cache import Cache, Indexer
@@ -32,6 +35,28 @@ AGAIN_S = 0.05
 """Until what was decided on something that has changed meanwhile is decided anew."""
 _API_IS_AWAY = (Throttled, Unauthorized, Unreachable)
 _BACKOFF = Backoff()
+
+
+class Pace:
+    """Keeps passes apart: they take at most `share` (0 to 1) of the process' time, and rest for `least_s`
+    between two at least, so that many changes at once are few passes. The rest of the time carries out.
+    """
+
+    def __init__(self, clock: Clock, share: float, least_s: float = 0.0) -> None:
+        self._clock, self._share, self._least_s = clock, share, least_s
+        self._due_s = 0.0
+
+    async def rest(self) -> None:
+        """Return when the next pass may begin."""
+        await self._clock.sleep(max(0.0, self._due_s - self._clock.monotonic()))
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """What is done inside counts."""
+        began_s = self._clock.monotonic()
+        yield
+        ended_s = self._clock.monotonic()
+        self._due_s = ended_s + max(self._least_s, rest_s(ended_s - began_s, self._share))
 
 
 class Steps(Protocol):

@@ -201,13 +201,13 @@ async def _refuse_taken(session: Session, wanted: Manifest) -> None:
     if nic not in nics:
         said = f"VM {vm_name} has no NIC{f' {nic}' if nic else ''}."
         raise CommandError(Exit.NOT_FOUND, said, f"one of {', '.join(nics)}" if nics else "")
-    other = leading_to([one for one in others if one["metadata"]["name"] != name], vm_name, nic, nics)
+    other = rival_of([one for one in others if one["metadata"]["name"] != name], vm_name, nic, nics)
     if other:
         message = render("NICInUse", nic=nic, vm=vm_name, other=other, name=name)
         raise refused(message, f"qx floatingip detach {other}")
 
 
-def leading_to(others: Sequence[Manifest], vm: str, nic: str, nics: Sequence[str]) -> str:
+def rival_of(others: Sequence[Manifest], vm: str, nic: str, nics: Sequence[str]) -> str:
     """The name of the one that leads to this NIC; "" for none."""
     first = next(iter(nics), "")
     return next(

@@ -27,7 +27,7 @@ from quantix_cli.options import Invocation, with_options, write_options
 from quantix_cli.questions import confirm_name
 from quantix_cli.selection import Selection
 from quantix_cli.session import Session, each
-from quantix_cli.vm.snapshots import Watched, lost_by, taken, until_over
+from quantix_cli.vm.snapshots import WatchedKind, lost_by, taken, until_done
 from quantix_client.errors import AlreadyExists
 
 _LONGEST_STEM = 230
@@ -147,7 +147,7 @@ async def _take(session: Session, body: Manifest, *, wait: bool) -> None:
     where = f"qx snapshot explain {named}"
     session.begun.instead = f"Stopped watching; the snapshot goes on. See: {where}"
     what = f"The snapshot of {vm}"
-    ended = await until_over(session, made, Watched(VIRTUAL_MACHINE_SNAPSHOTS, "Ready", what, where))
+    ended = await until_done(session, made, WatchedKind(VIRTUAL_MACHINE_SNAPSHOTS, "Ready", what, where))
     session.terminal.note(session.terminal.plain(taken(ended)))
 
 
@@ -221,7 +221,7 @@ async def _restore(
         return
     session.begun.instead = f"Stopped watching; the restore goes on. See: {where}"
     what = f"The restore of {name}"
-    ended = await until_over(session, made, Watched(VIRTUAL_MACHINE_RESTORES, "Restored", what, where))
+    ended = await until_done(session, made, WatchedKind(VIRTUAL_MACHINE_RESTORES, "Restored", what, where))
     _tell_restored(session, ended, vm)
 
 

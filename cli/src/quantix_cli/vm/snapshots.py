@@ -19,7 +19,7 @@ _QUIET_S = 3.0
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedKind:
     """The kind, the phase that it is to come to, `what` it is in a sentence, and where to `look`."""
 
     resource: Resource
@@ -28,9 +28,9 @@ class Watched:
     look: str
 
 
-async def until_over(session: Session, obj: Manifest, watched: Watched) -> Manifest:
-    """The object once it came to its end. Raises CommandError: 8 after the session's time; 6 where it was
-    refused before a host began, 1 where it failed.
+async def until_done(session: Session, obj: Manifest, watched: WatchedKind) -> Manifest:
+    """The object once it is done. Raises CommandError: 8 after the session's time; 6 where it was refused
+    before a host began, 1 where it failed.
     """
     name = obj["metadata"]["name"]
     way = UnderWay(
@@ -49,7 +49,7 @@ async def until_over(session: Session, obj: Manifest, watched: Watched) -> Manif
     return ended
 
 
-def not_done(obj: Manifest, watched: Watched) -> CommandError:
+def not_done(obj: Manifest, watched: WatchedKind) -> CommandError:
     """How a command ends of which nothing came. Pure."""
     ready = condition_of(obj)
     message = str(ready.get("message", ""))

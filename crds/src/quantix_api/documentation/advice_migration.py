@@ -26,10 +26,6 @@ MIGRATION_ADVICE: dict[str, Advice] = {
         "Choose a host with the same CPU, or give the VM a model that both have (`spec.cpu.model`) and "
         "restart it.",
     ),
-    "MigrationTooSlow": Advice(
-        _MIGRATION,
-        "Try again when the guest does less, or over a faster network.",
-    ),
     "SourceFailed": Advice(_MIGRATION, "Do what the message says of the host; the VM runs on where it was."),
     "TargetFailed": Advice(_MIGRATION, "Do what the message says of the host, or name another one."),
     "PostCopyFailed": Advice(
@@ -37,7 +33,11 @@ MIGRATION_ADVICE: dict[str, Advice] = {
         "Nothing: the VM starts again. Where networks or hosts fail often, set `postCopy` of its "
         "`spec.migration` to false.",
     ),
-    "TimedOut": Advice(_MIGRATION, "Raise `spec.migration.timeoutSeconds` of the VM, or try a quieter hour."),
+    "TimedOut": Advice(
+        _MIGRATION,
+        "Raise `spec.migration.timeoutSeconds` of the VM, try a quieter hour or a faster network, or let the "
+        "guest go on at the target before all of its memory is there: `qx vm migrate NAME --post-copy`.",
+    ),
     "MigrationFailed": Advice(_MIGRATION, "Its Ready says why, and what to do."),
     "CPUPassthrough": Advice("`spec.cpu.model`.", "Set it to Auto and restart the VM: then it can move."),
     "PolicyBlock": Advice(

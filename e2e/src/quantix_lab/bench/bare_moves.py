@@ -93,11 +93,11 @@ def move(lab: Lab, source: SimulatedHost, target: SimulatedHost, name: str) -> f
 
 
 def _folder(host: SimulatedHost) -> Path:
-    return host.inside.root / "by-hand"
+    return host.layout_inside.root / "by-hand"
 
 
 def _uri(host: SimulatedHost) -> str:
-    return f"qemu+unix:///system?socket={host.inside.libvirt_socket}"
+    return f"qemu+unix:///system?socket={host.layout_inside.libvirt_socket}"
 
 
 def _virsh(host: SimulatedHost, *words: str) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from quantix_api import SchedulingPolicy, VirtualMachine
@@ -20,8 +20,6 @@ from quantix_api.resources import (
     VIRTUAL_MACHINES,
     Resource,
 )
-from quantix_client.api import Manifest
-from quantix_client.clock import rest_s
 from quantix_client.workqueue import WorkQueue
 from quantix_operator.balance.calm import is_calm
 from quantix_operator.balance.due import plan_due
@@ -30,12 +28,12 @@ from quantix_operator.balance.model import Better, Cause, Plan
 from quantix_operator.balance.observe import POLICY, situation_of
 from quantix_operator.balance.plan import plan_balance
 from quantix_operator.balance.status import derive_said, new_moves
-from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf
 from quantix_operator.migration.asking import Asking, Wish, name_of
 from quantix_operator.objects import Objects
 from quantix_operator.parts import host_as_load, migration_but_progress, spec_alone, vm_as_balanced
+from quantix_operator.passes import Pace, one_key
 from quantix_operator.policy.balance import Said, said_over
 from quantix_operator.told import Told
 
@@ -46,9 +44,7 @@ _LOOK_S = 30.0
 # of the process' time that looks may take
 _SHARE = 0.02
 
-
-def _one_key(_obj: Manifest, _cache: Cache) -> Iterable[str]:
-    return (KEY,)
+_THIS = one_key(KEY)
 
 
 class BalanceController:
@@ -58,19 +54,19 @@ class BalanceController:
     concurrency = 1
     resource: Resource | None = None
     watches: Mapping[Resource, Mapper] = {
-        HOSTS: OnChangeOf(host_as_load, _one_key),
-        VIRTUAL_MACHINES: OnChangeOf(vm_as_balanced, _one_key),
-        VIRTUAL_MACHINE_MIGRATIONS: OnChangeOf(migration_but_progress, _one_key),
-        SCHEDULING_POLICIES: OnChangeOf(spec_alone, _one_key),
+        HOSTS: OnChangeOf(host_as_load, _THIS),
+        VIRTUAL_MACHINES: OnChangeOf(vm_as_balanced, _THIS),
+        VIRTUAL_MACHINE_MIGRATIONS: OnChangeOf(migration_but_progress, _THIS),
+        SCHEDULING_POLICIES: OnChangeOf(spec_alone, _THIS),
     }
 
     def __init__(self, context: Context, objects: Objects, told: Told[Said]) -> None:
-        self._cache, self._clock, self._events = context.cache, context.clock, context.events
+        self._cache, self._events = context.cache, context.events
         self._metrics = context.metrics
         self._objects, self._told = objects, told
         self._asking = Asking(context.api, context.cache)
         self._policies: WorkQueue | None = None
-        self._next_look_s = 0.0
+        self._pace = Pace(context.clock, _SHARE, _PAUSE_S)
 
     def attach(self, queues: Mapping[str, WorkQueue]) -> None:
         """The policy says what was found."""
@@ -78,13 +74,9 @@ class BalanceController:
 
     async def reconcile(self, key: str) -> float | None:
         """One look; returns when time alone may have changed what it finds."""
-        await self._clock.sleep(max(0.0, self._next_look_s - self._clock.monotonic()))
-        began_s = self._clock.monotonic()
-        again_s = await self._look()
-        ended_s = self._clock.monotonic()
-        # many VMs that come and go at once are few looks
-        self._next_look_s = ended_s + max(_PAUSE_S, rest_s(ended_s - began_s, _SHARE))
-        return again_s
+        await self._pace.rest()
+        with self._pace.working():
+            return await self._look()
 
     async def _look(self) -> float | None:
         now = datetime.now(UTC)

@@ -26,17 +26,18 @@ SETTLES_FOR = timedelta(minutes=6)
 
 @dataclass(frozen=True)
 class History:
-    """`made`: by the balancer within the hour, those left out that ended before they began. `rests`: by key
-    of the VM, for how many minutes it has to have been left alone. `resting`: hosts that take part in a
-    migration or did lately. `moving`: keys of VMs that move or wait to. `ours`: those of the balancer that
-    wait or go on, `waiting`: those of them that have not begun. `last`: by key of the VM, the UID of the
-    newest that the balancer made. `busy`: in how many each host takes part; `going_on`: how many there are.
-    What others asked for counts in these, and in `resting`, once it has begun: it may wait for ever.
+    """`made`: by the balancer within the hour, those left out that ended before they began.
+    `vm_rest_minutes`: by key of the VM, for how long it has to have been left alone. `settling_hosts`: those
+    that take part in a migration or did lately. `moving`: keys of VMs that move or wait to. `ours`: those of
+    the balancer that wait or go on, `waiting`: those of them that have not begun. `last`: by key of the VM,
+    the UID of the newest that the balancer made. `busy`: in how many each host takes part; `going_on`: how
+    many there are. What others asked for counts in these, and in `settling_hosts`, once it has begun: it may
+    wait for ever.
     """
 
     made: int
-    rests: Mapping[str, int]
-    resting: frozenset[str]
+    vm_rest_minutes: Mapping[str, int]
+    settling_hosts: frozenset[str]
     moving: frozenset[str]
     ours: tuple[VirtualMachineMigration, ...]
     last: Mapping[str, str]
@@ -62,8 +63,8 @@ def history_of(
     return History(
         made=sum(_counts(item, now) for item in made_by_us),
         # of several the longest
-        rests=dict(sorted(rests, key=lambda item: item[1])),
-        resting=frozenset({*named, *settling}),
+        vm_rest_minutes=dict(sorted(rests, key=lambda item: item[1])),
+        settling_hosts=frozenset({*named, *settling}),
         moving=frozenset(map(vm_key, still)),
         ours=tuple(item for item in still if is_ours(item)),
         last={vm_key(item): item.metadata.uid for item in made_by_us},

@@ -16,9 +16,7 @@ from quantix_operator.scheduling.model import Guest, World
 
 
 class Cause(StrEnum):
-    """Why a VM would be better off elsewhere, in the order in which it is seen to; the words are reasons of
-    the API.
-    """
+    """Why a VM would be better off elsewhere; the words are reasons of the API."""
 
     SELECTOR = "SelectorBroken"
     AFFINITY = "AffinityBroken"
@@ -92,15 +90,15 @@ class Mover:
 
 @dataclass(frozen=True)
 class Observed:
-    """`movers`: by UID, those VMs that could matter; `resting`: hosts that take part in a migration, or did
-    lately, so that how they fare is not known yet; `unsettled`: namespaces of which a VM is about to move who
-    knows where to. `held`: why nothing is moved at all.
+    """`movers`: by UID, those VMs that could matter; `settling_hosts`: those that take part in a migration
+    or did lately, so that how they fare is not known yet; `unsettled`: namespaces of which a VM is about to
+    move who knows where to. `held`: why nothing is moved at all.
     """
 
     world: World
     loads: Mapping[str, HostLoad] = field(default_factory=dict)
     movers: Mapping[str, Mover] = field(default_factory=dict)
-    resting: frozenset[str] = frozenset()
+    settling_hosts: frozenset[str] = frozenset()
     unsettled: frozenset[str] = frozenset()
     held: Fact | None = None
 

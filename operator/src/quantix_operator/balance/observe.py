@@ -12,17 +12,17 @@ from quantix_api.host import HostPressure
 from quantix_api.message_table_phrases import IS_EMPTIED, IS_LEAVING_HOST
 from quantix_api.scheduling_policy import Balancer
 from quantix_operator.balance.history import History, history_of
+from quantix_operator.balance.load import promised_permille, troubles
 from quantix_operator.balance.model import HostLoad, Mover, Observed
-from quantix_operator.balance.plan import promised_permille, troubles
 from quantix_operator.balance.rules import Places
 from quantix_operator.migration.model import Limits
 from quantix_operator.migration.observe import coming_to, limits_of, moves_under_way, vm_key, world_of
-from quantix_operator.migration.prospects import Coming, local_volumes, prospect_of
+from quantix_operator.migration.prospects import BytesComing, local_volumes, prospect_of
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling import host_reading
 from quantix_operator.scheduling.model import Placed, World
 from quantix_operator.scheduling.occupancy import Occupancy
-from quantix_operator.scheduling.running import runs
+from quantix_operator.scheduling.running import host_of, runs
 
 POLICY = "default"
 
@@ -60,7 +60,7 @@ def situation_of(objects: Objects, now: datetime, *, calm: bool = False) -> Situ
         world=world,
         loads=loads,
         movers={mover.guest.uid: mover for mover in _movers(objects, world, troubled, history)},
-        resting=history.resting,
+        settling_hosts=history.settling_hosts,
         unsettled=_unsettled(objects),
         held=held,
     )
@@ -69,8 +69,7 @@ def situation_of(objects: Objects, now: datetime, *, calm: bool = False) -> Situ
 
 def _host_of(objects: Objects, key: str) -> str:
     vm = objects.get(VirtualMachine, key)
-    assignment = vm.status.assignment if vm is not None else None
-    return (assignment.host or "") if assignment is not None else ""
+    return host_of(vm) if vm is not None else ""
 
 
 def held_by(hosts: Iterable[Host]) -> Fact | None:
@@ -137,7 +136,7 @@ def _movers(objects: Objects, world: World, troubled: set[str], history: History
     """The VMs on hosts that are short, and those that have to do with broken rules."""
     places = Places(world)
     wanted = {uid for item in places.all_broken() for uid in (item.uid, *places.in_the_way(item))}
-    coming: Coming | None = None
+    coming: BytesComing | None = None
     for placed in world.placed:
         guest = placed.guest
         if guest.uid not in wanted and placed.host not in troubled:
@@ -165,7 +164,7 @@ def _kept(vm: VirtualMachine, history: History) -> Fact | None:
         return fact("Ready", "False", "PolicyBlock")
     if policy == "Stop":
         return fact("Ready", "False", "PolicyStop", name=vm.metadata.name)
-    minutes = history.rests.get(vm.key)
+    minutes = history.vm_rest_minutes.get(vm.key)
     if minutes is None:
         return None
     return fact("Ready", "False", "MovedLately", name=vm.metadata.name, minutes=minutes)

@@ -15,9 +15,9 @@ from datetime import datetime
 from quantix_api.facts import Fact, fact
 from quantix_api.message_table_phrases import AWAY_FROM, NEAR_TO
 from quantix_api.scheduling_policy import MOST_MOVES
+from quantix_operator.balance.load import BY_LOAD, promised_permille, troubles
 from quantix_operator.balance.model import (
     FILLED_PERMILLE,
-    FULL_PERMILLE,
     GAP_PERMILLE,
     LEAST_PERCENT,
     MOST_PERCENT,
@@ -34,7 +34,6 @@ from quantix_operator.scheduling.model import Guest, HostView
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.plan import decide
 
-_BY_LOAD = (Cause.MEMORY, Cause.CPU, Cause.PROMISED)
 # of the VMs of one host: whom none of these helps none of the rest would
 _MOST_TRIED = 32
 
@@ -50,21 +49,6 @@ def plan_balance(observed: Observed, now: datetime) -> Plan:
     return Plan(tuple(table.moves), stays, table.troubled, tuple(table.settling))
 
 
-def troubles(load: HostLoad, promised_permille: int, now: datetime) -> tuple[Cause, ...]:
-    """What a host has too much of, the gravest first."""
-    short = {
-        Cause.MEMORY: load.is_short_of(Cause.MEMORY, now),
-        Cause.CPU: load.is_short_of(Cause.CPU, now),
-        Cause.PROMISED: promised_permille >= FULL_PERMILLE,
-    }
-    return tuple(cause for cause in _BY_LOAD if short[cause])
-
-
-def promised_permille(host: HostView, occupancy: Occupancy) -> int:
-    """How much of its memory is promised."""
-    return occupancy.promised_memory_bytes(host.name) * 1000 // max(host.memory_bytes, 1)
-
-
 class _Table:
     """Who is where while moves are chosen; what one gets, those after it do not."""
 
@@ -73,7 +57,7 @@ class _Table:
         self._hosts = {host.name: host for host in observed.world.hosts}
         self._occupancy = Occupancy(observed.world)
         self._places = Places(observed.world)
-        self._touched = set(observed.resting)
+        self._touched = set(observed.settling_hosts)
         self.moves: list[Better] = []
         self._tried: dict[str, Fact] = {}
         self.stays: dict[str, Stays] = {}
@@ -136,7 +120,7 @@ class _Table:
             for name, host in self._hosts.items()
             if (causes := troubles(self._load(host), shares[name], self._now))
         ]
-        for causes, name in sorted(found, key=lambda item: (_BY_LOAD.index(item[0][0]), item[1])):
+        for causes, name in sorted(found, key=lambda item: (BY_LOAD.index(item[0][0]), item[1])):
             if name in self._touched:
                 self.settling.append(name)
                 continue
@@ -164,7 +148,7 @@ class _Table:
         return None
 
     def _leavers(self, source: str, cause: Cause) -> Iterator[Mover]:
-        """The less important first, then who helps most."""
+        """The less important first, then who helps most: its huge pages were set aside, and free nothing."""
         uses = self._load(self._hosts[source]).uses
         movers = [item for item in self._observed.movers.values() if item.prospect.source == source]
         if cause is Cause.CPU:
@@ -253,6 +237,6 @@ class _Table:
 
 
 def _cost(mover: Mover) -> tuple[bool, int, int, str]:
-    """What its move costs: data to be copied, an important VM, memory."""
+    """What its move costs: data to be copied, an important VM, memory in pages of whatever size."""
     guest = mover.guest
-    return bool(mover.local), guest.priority, guest.memory_bytes, guest.uid
+    return bool(mover.local), guest.priority, guest.all_memory_bytes, guest.uid

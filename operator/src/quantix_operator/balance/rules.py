@@ -1,7 +1,7 @@
 """Which rules of placement are broken where the VMs are, and which would be if one of them moved. Pure.
 
-Used by `plan`. Rules mean what the filters of the scheduler mean by them; here every VM has one place only,
-the one that it is on its way to.
+Used by `observe` and `plan`. Rules mean what the filters of the scheduler mean by them; here every VM has one
+place only, the one that it is on its way to.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Broken:
     place: int = 0
 
     @property
-    def grave(self) -> tuple[bool, str, str, int]:
-        """Sorts: what must be kept first."""
+    def turn(self) -> tuple[bool, str, str, int]:
+        """Sorts by when it is seen to: what must be kept first."""
         return not self.required, self.uid, self.cause, self.place
 
 
@@ -59,9 +59,9 @@ class Places:
         return self._host[uid]
 
     def all_broken(self) -> tuple[Broken, ...]:
-        """Every broken rule, the gravest first."""
+        """Every broken rule, in turn."""
         uids = sorted(uid for choosy in self._choosy.values() for uid in choosy)
-        return tuple(sorted((item for uid in uids for item in self.broken(uid)), key=lambda item: item.grave))
+        return tuple(sorted((item for uid in uids for item in self.broken(uid)), key=lambda item: item.turn))
 
     def broken(self, uid: str) -> frozenset[Broken]:
         """Those rules of the VM itself that are broken."""

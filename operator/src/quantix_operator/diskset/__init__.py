@@ -1,1 +1,1 @@
-"""The disks that a snapshot or a restore is about, and the host that can act on all of them."""
+"""The disks that a snapshot or a restore is about, and the hosts that can act on all of them."""

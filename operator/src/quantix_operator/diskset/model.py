@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from quantix_api import VirtualMachine, Volume
+from quantix_api import Volume
 from quantix_operator.volumedata.moving import next_pool
 
 
@@ -58,6 +59,8 @@ def keepers(disks: Sequence[VmDisk]) -> tuple[str, ...]:
     return tuple(sorted({disk.keeper for disk in disks} - {""}))
 
 
-def host_of(vm: VirtualMachine) -> str:
-    """The host that it is assigned to, "" for none."""
-    return (vm.status.assignment.host or "") if vm.status.assignment is not None else ""
+def chosen_disk(disk: VmDisk) -> dict[str, Any]:
+    """A disk that a host is to keep or to set back, for status."""
+    assert disk.volume is not None
+    metadata = disk.volume.metadata
+    return {"name": disk.name, "volume": metadata.name, "volumeUID": metadata.uid, "pool": disk.pool}

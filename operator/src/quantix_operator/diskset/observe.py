@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from quantix_api import (
     Host,
     SchedulingPolicy,
     StoragePool,
     VirtualMachine,
-    VirtualMachineRestore,
-    VirtualMachineSnapshot,
     Volume,
     volume_name,
 )
-from quantix_api.resources import MANAGER_HOSTD
-from quantix_client.apply import owned_fields
-from quantix_operator.diskset.model import Reach, VmDisk, host_of
-from quantix_operator.indexers import being_taken_of
+from quantix_operator.diskset.model import Reach, VmDisk
 from quantix_operator.objects import Objects
-from quantix_operator.scheduling import host_reading
-from quantix_operator.scheduling.host_reading import view_of
+from quantix_operator.scheduling.host_reading import silent_hosts, view_of
 from quantix_operator.volumedata.origin import is_made
 from quantix_operator.volumedata.right import in_shared_pool
 
@@ -53,28 +47,4 @@ def reach_of(objects: Objects, named: Collection[str]) -> Reach:
     }
     there = {host.metadata.name for host in hosts}
     unread = {host["metadata"]["name"] for host in objects.unread(Host)}
-    return Reach(by_pool, silent_hosts(objects, named), frozenset({*named} - there - unread))
-
-
-def silent_hosts(objects: Objects, named: Iterable[str]) -> frozenset[str]:
-    """Hosts that are not heard; also those that are named and not there."""
-    hosts = objects.list(Host)
-    silent = {host.metadata.name for host in hosts if host_reading.lost(host)}
-    return frozenset(silent | ({*named} - {host.metadata.name for host in hosts}))
-
-
-def is_heard(objects: Objects, work: VirtualMachineSnapshot | VirtualMachineRestore) -> bool:
-    """Whether its host said how it goes, and nobody contradicted."""
-    live = objects.manifest(work) or {"metadata": {}}
-    return "phase" in (owned_fields(live, MANAGER_HOSTD, "status").get("status") or {})
-
-
-def snapshot_under_way(objects: Objects, vm: VirtualMachine) -> str:
-    """The snapshot of this VM that a host is taking, "" for none. One of a host that the VM has left is none:
-    its moment is over.
-    """
-    for snapshot in objects.by(VirtualMachineSnapshot, being_taken_of, vm.key):
-        is_its = snapshot.status.virtual_machine_uid == vm.metadata.uid
-        if is_its and host_of(vm) in ("", snapshot.status.host):
-            return snapshot.metadata.name
-    return ""
+    return Reach(by_pool, silent_hosts(hosts, named), frozenset({*named} - there - unread))

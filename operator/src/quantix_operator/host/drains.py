@@ -8,9 +8,9 @@ from quantix_api.facts import Fact, fact
 from quantix_client.api import Manifest
 from quantix_operator.told import Told, said_before
 
-Stays = Mapping[str, tuple[str, str]]
+BlockedHosts = Mapping[str, tuple[str, str]]
 """By host, the first VM that does not leave it by itself, and why."""
-Drains = Told[Stays]
+Drains = Told[BlockedHosts]
 
 
 def blocked(drains: Drains, host: Manifest) -> Fact | None:

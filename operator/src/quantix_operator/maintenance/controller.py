@@ -17,12 +17,11 @@ from quantix_api.resources import (
     Resource,
 )
 from quantix_client.api import Manifest
-from quantix_client.clock import rest_s
 from quantix_client.workqueue import WorkQueue
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf
-from quantix_operator.host.drains import Drains, Stays
+from quantix_operator.host.drains import BlockedHosts, Drains
 from quantix_operator.maintenance.observe import (
     IN_MAINTENANCE,
     in_maintenance,
@@ -38,6 +37,7 @@ from quantix_operator.parts import (
     pool_but_what_is_in_it,
     spec_alone,
 )
+from quantix_operator.passes import Pace, one_key
 
 KEY = "maintenance"
 _PAUSE_S = 0.5
@@ -60,7 +60,7 @@ class MaintenanceController:
     concurrency = 1
     resource: Resource | None = None
     watches: Mapping[Resource, Mapper] = {
-        HOSTS: OnChangeOf(host_but_amounts, lambda _host, _cache: (KEY,)),
+        HOSTS: OnChangeOf(host_but_amounts, one_key(KEY)),
         VIRTUAL_MACHINES: _while_needed,
         VIRTUAL_MACHINE_MIGRATIONS: OnChangeOf(migration_but_progress, _while_needed),
         STORAGE_POOLS: OnChangeOf(pool_but_what_is_in_it, _while_needed),
@@ -68,12 +68,12 @@ class MaintenanceController:
     }
 
     def __init__(self, context: Context, objects: Objects, drains: Drains) -> None:
-        self._cache, self._clock = context.cache, context.clock
+        self._cache = context.cache
         self._asking = Asking(context.api, context.cache)
         self._objects = objects
         self._drains = drains
         self._hosts: WorkQueue | None = None
-        self._next_pass_s = 0.0
+        self._pace = Pace(context.clock, _SHARE, _PAUSE_S)
 
     def attach(self, queues: Mapping[str, WorkQueue]) -> None:
         """Hosts say what stays on them."""
@@ -81,12 +81,10 @@ class MaintenanceController:
 
     async def reconcile(self, key: str) -> float | None:
         """One look; returns when something is to be tried again."""
-        await self._clock.sleep(max(0.0, self._next_pass_s - self._clock.monotonic()))
-        now, began_s = datetime.now(UTC), self._clock.monotonic()
-        plan = plan_maintenance(observe(self._objects), now)
-        ended_s = self._clock.monotonic()
-        # many VMs that come and go at once are few looks
-        self._next_pass_s = ended_s + max(_PAUSE_S, rest_s(ended_s - began_s, _SHARE))
+        await self._pace.rest()
+        now = datetime.now(UTC)
+        with self._pace.working():
+            plan = plan_maintenance(observe(self._objects), now)
         self._tell(plan.stays)
         # how full pools are wakes nobody
         again_s = [_CLOCK_LOOK_S] if plan.stays else []
@@ -100,7 +98,7 @@ class MaintenanceController:
             again_s += [] if await self._asking.cancel(migration) else [_PAUSE_S]
         return max(min(again_s), _PAUSE_S) if again_s else None
 
-    def _tell(self, stays: Stays) -> None:
+    def _tell(self, stays: BlockedHosts) -> None:
         """To hosts of which it is not what was found before; at the first look to all in maintenance."""
         before, self._drains.found = self._drains.found, stays
         if before is None:

@@ -10,7 +10,7 @@ from quantix_client.api import Manifest
 from quantix_operator.indexers import assigned_host, migrations_of
 from quantix_operator.maintenance.model import Leaving, Observed, goes_anyhow
 from quantix_operator.migration.observe import coming_to, moves_under_way, world_of
-from quantix_operator.migration.prospects import Coming, local_volumes, prospect_of
+from quantix_operator.migration.prospects import BytesComing, local_volumes, prospect_of
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.model import World
 
@@ -34,7 +34,7 @@ def observe(objects: Objects) -> Observed:
     uids = {host.metadata.uid for host in hosts}
     made = objects.by(VirtualMachineMigration, made_for_maintenance, IN_MAINTENANCE)
     needless = tuple(item for item in made if item.metadata.labels[LABEL_MAINTENANCE_OF] not in uids)
-    coming = coming_to(moves_under_way(objects)) if hosts else Coming()
+    coming = coming_to(moves_under_way(objects)) if hosts else BytesComing()
     leaving = tuple(item for host in hosts for item in _leaving(objects, host, coming))
     # all VMs are looked at only where one of them needs a place
     world = world_of(objects) if leaving else World(())
@@ -45,7 +45,7 @@ def _waits(migration: VirtualMachineMigration) -> bool:
     return migration.status.started_at is None and not migration.spec.cancel and not migration.deleting
 
 
-def _leaving(objects: Objects, host: Host, coming: Coming) -> Iterator[Leaving]:
+def _leaving(objects: Objects, host: Host, coming: BytesComing) -> Iterator[Leaving]:
     for vm in objects.by(VirtualMachine, assigned_host, host.metadata.name):
         migrations = objects.by(VirtualMachineMigration, migrations_of, vm.key)
         is_asked = any(item.status.finished_at is None for item in migrations)

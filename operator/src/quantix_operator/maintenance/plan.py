@@ -1,20 +1,21 @@
 """Which VMs leave a host in maintenance, and what keeps the others there. Pure.
 
-The more important VM goes first, then the larger one: what is hardest to find room for is moved while there
-is most of it, and of what is left over in the end the least important stays. Called by the controller with
-one look at all hosts in maintenance, so that no room is promised twice.
+They leave in the order in which migrations have their turns (`leaving_order`). Called by the controller with
+one look at all hosts in maintenance, so that no room is promised twice; what keeps a VM there (`keeps`) also
+by what-ifs.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from quantix_api import VirtualMachine
 from quantix_api.facts import Fact, fact
-from quantix_api.message_table_phrases import IS_PAUSED
 from quantix_api.message_text import cause_of
 from quantix_operator.maintenance.model import Create, Leaving, Observed, Plan
 from quantix_operator.migration.asking import name_of
-from quantix_operator.migration.queue import refused, where_to
+from quantix_operator.migration.queue import not_running, refused, where_to
+from quantix_operator.migration.turns import LeavingOrder, leaving_order
 from quantix_operator.scheduling.model import World
 from quantix_operator.scheduling.occupancy import Occupancy
 
@@ -29,7 +30,7 @@ def plan_maintenance(observed: Observed, now: datetime) -> Plan:
     stays: dict[str, tuple[str, str]] = {}
     times = []
     for item in sorted(observed.leaving, key=_turn):
-        why = _keeps(item, now) or _room(item, observed.world, occupancy)
+        why = _keeps_yet(item, now) or _room(item, observed.world, occupancy)
         if why is None:
             create.append(Create(_name(item), item))
         else:
@@ -40,19 +41,26 @@ def plan_maintenance(observed: Observed, now: datetime) -> Plan:
     return Plan(tuple(create), observed.needless, stays, min(ahead, default=None))
 
 
-def _turn(item: Leaving) -> tuple[int, int, str]:
-    memory_bytes = item.prospect.guest.memory_bytes if item.prospect is not None else 0
-    return -item.vm.spec.ha.priority, -memory_bytes, item.vm.key
+def _turn(item: Leaving) -> LeavingOrder:
+    if item.prospect is not None:
+        return leaving_order(item.prospect.guest)
+    metadata = item.vm.metadata
+    return -item.vm.spec.ha.priority, 0, metadata.namespace or "", metadata.name
 
 
-def _keeps(item: Leaving, now: datetime) -> Fact | None:
-    vm = item.vm
+def keeps(vm: VirtualMachine, kept_by: Fact | None) -> Fact | None:
+    """What keeps a VM on a host that is to be emptied; `kept_by`: what it has that no other host can give."""
     if vm.spec.migration.on_maintenance == "Block":
         return fact("Migratable", "False", "PolicyBlock")
     if vm.spec.power_state == "Paused":
-        return fact("Ready", "False", "NotRunning", name=vm.metadata.name, state=IS_PAUSED)
-    if item.prospect is not None and item.prospect.kept_by is not None:
-        return item.prospect.kept_by
+        return not_running(vm)
+    return kept_by
+
+
+def _keeps_yet(item: Leaving, now: datetime) -> Fact | None:
+    why = keeps(item.vm, item.prospect.kept_by if item.prospect is not None else None)
+    if why is not None:
+        return why
     ended = item.ended
     if ended is None or ended.status.finished_at is None or ended.status.finished_at + AGAIN_AFTER <= now:
         return None

@@ -32,19 +32,17 @@ from quantix_operator.migration.model import (
     LetGo,
     MoveVolumes,
     Name,
-    Release,
     Remove,
     Steps,
-    Tell,
-    Verdict,
 )
-from quantix_operator.migration.status import chosen_status, told_status
+from quantix_operator.migration.status import chosen_status, migration_status
 from quantix_operator.migration.verdicts import lost_on_the_way
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.assignments import Assignment
 from quantix_operator.scheduling.tying import TieWriter
 from quantix_operator.scheduling.writing import Ties
 from quantix_operator.status_writer import StatusWriter
+from quantix_operator.vmwork.telling import Release, Tell
 
 log = structlog.get_logger(__name__)
 
@@ -75,24 +73,24 @@ class Writer:
             case MoveVolumes():
                 await self._move_volumes(action)
             case Tell():
-                await self._tell(migration, action.verdict)
+                await self._tell(migration, action)
             case Remove():
                 metadata = migration.metadata
                 await self._api.delete(
                     VIRTUAL_MACHINE_MIGRATIONS, metadata.name, metadata.namespace, uid=metadata.uid
                 )
             case Release():
-                await self._finalizers.release(self._live(migration))
+                await self._finalizers.release(self._objects.live(migration))
             case _:
                 if vm is None:
                     raise NotFound("the VM is gone")
                 await self._write_vm(action, migration, vm)
 
     async def _choose(self, migration: VirtualMachineMigration, chosen: Choose) -> None:
-        held = await self._finalizers.ensure(self._live(migration))
+        held = await self._finalizers.ensure(self._objects.live(migration))
         if held is None:
             raise NotFound("the migration is gone")
-        status = chosen_status(migration, chosen)
+        status = chosen_status(chosen)
         await self._scheduler.write(VIRTUAL_MACHINE_MIGRATIONS, held, status, on_version=True)
 
     async def _write_vm(
@@ -113,26 +111,26 @@ class Writer:
 
     async def _move_volumes(self, action: MoveVolumes) -> None:
         for volume in action.volumes:
-            live = self._live(volume)
+            live = self._objects.live(volume)
             placed = {"host": action.target, "confirmedHost": action.target}
             await self._scheduler.write(VOLUMES, live, placed, on_version=True)
 
-    async def _tell(self, migration: VirtualMachineMigration, verdict: Verdict) -> None:
-        live = self._live(migration)
-        status = told_status(live, verdict, datetime.now(UTC))
+    async def _tell(self, migration: VirtualMachineMigration, told: Tell) -> None:
+        live = self._objects.live(migration)
+        status = migration_status(live, told, datetime.now(UTC))
         written = await self._operator.write(VIRTUAL_MACHINE_MIGRATIONS, live, status, on_version=True)
-        if not written or (live.get("status") or {}).get("phase") == verdict.phase:
+        if not written or (live.get("status") or {}).get("phase") == told.phase:
             return
-        log.info("migration", migration=migration.key, phase=verdict.phase, reason=verdict.ready.reason)
+        log.info("migration", migration=migration.key, phase=told.phase, reason=told.ready.reason)
         began = migration.status.source_host
         vm = self._cache.get(
             VIRTUAL_MACHINES, f"{migration.metadata.namespace}/{migration.spec.virtual_machine}"
         )
-        if verdict.ended and verdict.ready.status != "True" and vm is not None and began:
-            why = f"{cause_of(verdict.ready.message)} ({verdict.ready.reason})"
-            told = {"lost": migration.status.target_host} if lost_on_the_way(migration) else {"why": why}
-            said = render("MigrationFailed", source=began, **told)
-            self._record(vm, said.reason, said.text, is_warning=verdict.phase == "Failed")
+        if told.ended and told.ready.status != "True" and vm is not None and began:
+            why = f"{cause_of(told.ready.message)} ({told.ready.reason})"
+            how = {"lost": migration.status.target_host} if lost_on_the_way(migration) else {"why": why}
+            said = render("MigrationFailed", source=began, **how)
+            self._record(vm, said.reason, said.text, is_warning=told.phase == "Failed")
 
     def _tell_vm(
         self, action: Name | CutOver | LetGo, migration: VirtualMachineMigration, live: Manifest
@@ -150,9 +148,3 @@ class Writer:
     def _record(self, live: Manifest, reason: str, text: str, *, is_warning: bool = False) -> None:
         kind: Any = "Warning" if is_warning else "Normal"
         self._events.record(live, reason, text, type=kind, action="Migrate", reporter="scheduler")
-
-    def _live(self, model: Any) -> Manifest:
-        found = self._objects.manifest(model)
-        if found is None:
-            raise NotFound(f"{model.key} is gone")
-        return found

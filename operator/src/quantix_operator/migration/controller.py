@@ -15,7 +15,6 @@ from quantix_api.resources import (
     VOLUMES,
     Resource,
 )
-from quantix_client.clock import rest_s
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf, Several
 from quantix_operator.indexers import unfinished
@@ -29,7 +28,7 @@ from quantix_operator.parts import (
     pool_but_what_is_in_it,
     without_progress,
 )
-from quantix_operator.passes import AGAIN_S, Each, one_key, while_said, while_unfinished
+from quantix_operator.passes import AGAIN_S, Each, Pace, one_key, while_said, while_unfinished
 
 KEY = "migrations"
 _CLOCK_LOOK_S = 60.0
@@ -57,24 +56,22 @@ class MigrationController:
     }
 
     def __init__(self, context: Context, objects: Objects) -> None:
-        self._clock = context.clock
         self._objects = objects
         self._placing = context.placing
         self._writer = Writer(context, objects)
         self._each = Each(context, self.name)
-        self._next_pass_s = 0.0
+        self._pace = Pace(context.clock, _SHARE)
 
     async def reconcile(self, key: str) -> float | None:
         """Decide on all migrations; returns when the time of one that ended is over."""
-        await self._clock.sleep(max(0.0, self._next_pass_s - self._clock.monotonic()))
+        await self._pace.rest()
         async with self._placing:
             return await self._pass()
 
     async def _pass(self) -> float | None:
-        now, began_s = datetime.now(UTC), self._clock.monotonic()
-        plan = plan_migrations(observe(self._objects), now)
-        ended_s = self._clock.monotonic()
-        self._next_pass_s = ended_s + rest_s(ended_s - began_s, _SHARE)
+        now = datetime.now(UTC)
+        with self._pace.working():
+            plan = plan_migrations(observe(self._objects), now)
         again_s = []
         if plan.look_again_at is not None:
             again_s.append(min((plan.look_again_at - now).total_seconds(), _CLOCK_LOOK_S))

@@ -12,6 +12,7 @@ from datetime import datetime
 from quantix_api import VirtualMachine, VirtualMachineMigration, Volume
 from quantix_api.facts import Fact
 from quantix_operator.scheduling.model import Guest, Refusal, World
+from quantix_operator.vmwork.telling import Release, Tell
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,6 @@ class Observed:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What is said of a migration. `ended`: it is over, and that stays."""
-
-    phase: str
-    ready: Fact
-    ended: bool = False
-
-
-@dataclass(frozen=True)
 class Choose:
     """Write the hosts into the migration, with when, and of which VM."""
 
@@ -126,20 +118,8 @@ class LetGo:
 
 
 @dataclass(frozen=True)
-class Tell:
-    """Phase and conditions of the migration."""
-
-    verdict: Verdict
-
-
-@dataclass(frozen=True)
 class Remove:
     """Delete the migration, whose time is over."""
-
-
-@dataclass(frozen=True)
-class Release:
-    """Take the finalizer off."""
 
 
 Action = Choose | Name | MoveVolumes | CutOver | LetGo | Tell | Remove | Release

@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from quantix_api import SchedulingPolicy, VirtualMachine, VirtualMachineMigration, Volume
-from quantix_operator.diskset.model import host_of
-from quantix_operator.diskset.observe import silent_hosts, snapshot_under_way
+from quantix_api import Host, SchedulingPolicy, VirtualMachine, VirtualMachineMigration, Volume
 from quantix_operator.migration.model import Limits, Move, Observed
-from quantix_operator.migration.prospects import Coming, bytes_by_pool, local_volumes, prospect_of, volumes_of
+from quantix_operator.migration.prospects import (
+    BytesComing,
+    bytes_by_pool,
+    local_volumes,
+    prospect_of,
+    volumes_of,
+)
 from quantix_operator.migration.turns import in_turn
 from quantix_operator.objects import Objects
+from quantix_operator.scheduling.host_reading import silent_hosts
 from quantix_operator.scheduling.model import World
 from quantix_operator.scheduling.observe import observe as observe_placement
 from quantix_operator.scheduling.pass_plan import places_of
+from quantix_operator.scheduling.running import host_of
+from quantix_operator.vmwork.observe import snapshot_under_way
 from quantix_operator.volumedata.moving import next_pool
 
 
@@ -29,7 +36,9 @@ def observe(objects: Objects) -> Observed:
         # what goes on needs no place any more
         world_of(objects) if any(move.prospect for move in waiting) else World(()),
         limits_of(objects),
-        silent_hosts(objects, {name for move in (*begun, *waiting) for name in _named(move)}),
+        silent_hosts(
+            objects.list(Host), {name for move in (*begun, *waiting) for name in _hosts_about(move)}
+        ),
     )
 
 
@@ -55,9 +64,9 @@ def moves_under_way(objects: Objects) -> Iterator[Move]:
             yield move
 
 
-def coming_to(moves: Iterable[Move]) -> Coming:
+def coming_to(moves: Iterable[Move]) -> BytesComing:
     """Data that is on its way to a host, by host and pool."""
-    coming: Coming = Coming()
+    coming: BytesComing = BytesComing()
     for move in moves:
         if move.goes_on:
             for pool, size in bytes_by_pool(move.volumes).items():
@@ -76,7 +85,7 @@ def _begun(objects: Objects, migration: VirtualMachineMigration) -> Move:
     return replace(begun, snapshot=snapshot_under_way(objects, vm), displaced=_displaced(objects, vm))
 
 
-def _waiting(objects: Objects, migration: VirtualMachineMigration, coming: Coming) -> Move:
+def _waiting(objects: Objects, migration: VirtualMachineMigration, coming: BytesComing) -> Move:
     vm = objects.get(VirtualMachine, vm_key(migration))
     if vm is None or migration.status.finished_at is not None:
         return Move(migration, vm)
@@ -95,7 +104,7 @@ def vm_key(migration: VirtualMachineMigration) -> str:
     return f"{migration.metadata.namespace}/{migration.spec.virtual_machine}"
 
 
-def _named(move: Move) -> tuple[str, ...]:
+def _hosts_about(move: Move) -> tuple[str, ...]:
     """The hosts that it is about; of one that waits the one that its VM is on."""
     here = host_of(move.vm) if move.vm is not None else ""
     return hosts_of(move.migration) or ((here,) if here else ())

@@ -29,11 +29,8 @@ from quantix_operator.migration.model import (
     Name,
     Observed,
     Plan,
-    Release,
     Remove,
     Steps,
-    Tell,
-    Verdict,
 )
 from quantix_operator.migration.queue import Queue, not_running, others_first
 from quantix_operator.migration.verdicts import (
@@ -47,6 +44,7 @@ from quantix_operator.migration.verdicts import (
     succeeded,
     under_way,
 )
+from quantix_operator.vmwork.telling import Release, Tell
 
 
 def plan_migrations(observed: Observed, now: datetime) -> Plan:
@@ -77,19 +75,19 @@ def _actions(move: Move, observed: Observed, queue: Queue, now: datetime) -> tup
     if move.migration.deleting:
         return (Release(),)
     if move.migration.spec.cancel:
-        return (Tell(cancelled(move)),)
+        return (cancelled(move),)
     return _begin(move, queue, now)
 
 
 def _begin(move: Move, queue: Queue, now: datetime) -> tuple[Action, ...]:
     found = queue.ask(move)
-    if isinstance(found, Verdict):
-        return (Tell(found),)
+    if isinstance(found, Tell):
+        return (found,)
     assert move.vm is not None
     assert move.prospect is not None
     source, uid = move.prospect.source, move.vm.metadata.uid
     begun = _with_hosts(move, source, found)
-    return Choose(uid, source, found, now), Name(source, found), Tell(under_way(begun, frozenset()))
+    return Choose(uid, source, found, now), Name(source, found), under_way(begun, frozenset())
 
 
 def _chosen_again(move: Move, observed: Observed, now: datetime) -> tuple[Action, ...]:
@@ -100,7 +98,7 @@ def _chosen_again(move: Move, observed: Observed, now: datetime) -> tuple[Action
     begun = _with_hosts(move, named.source_host, named.target_host)
     return (
         Choose(move.vm.metadata.uid, named.source_host, named.target_host, now),
-        Tell(under_way(begun, observed.silent)),
+        under_way(begun, observed.silent),
     )
 
 
@@ -116,7 +114,7 @@ def _named(move: Move, observed: Observed) -> tuple[Action, ...]:
     return _told(move, under_way(move, observed.silent))
 
 
-def _arrived(move: Move) -> Verdict:
+def _arrived(move: Move) -> Tell:
     return lost_memory(move) if lost_on_the_way(move.migration) else succeeded(move)
 
 
@@ -150,15 +148,15 @@ def _unnamed(move: Move, observed: Observed) -> tuple[Action, ...]:
     return names, *_told(move, under_way(move, observed.silent))
 
 
-def _held_back(move: Move, vm: VirtualMachine) -> Verdict | None:
+def _held_back(move: Move, vm: VirtualMachine) -> Tell | None:
     """What has begun with the VM since its hosts were chosen: nothing kept it away."""
     refusal = not_running(vm)
     return failed(refusal) if refusal is not None else others_first(move, vm)
 
 
-def _told(move: Move, verdict: Verdict) -> tuple[Action, ...]:
+def _told(move: Move, told: Tell) -> tuple[Action, ...]:
     """What was told to be over stays so."""
-    return () if move.is_over else (Tell(verdict),)
+    return () if move.is_over else (told,)
 
 
 def _after(move: Move, now: datetime) -> tuple[Action, ...]:

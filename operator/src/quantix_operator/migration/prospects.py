@@ -22,12 +22,12 @@ from quantix_operator.virtualmachine.platform import knows_machine
 from quantix_operator.virtualmachine.protection import keeps_it_there
 from quantix_operator.volumedata.right import in_shared_pool
 
-Coming = Counter[tuple[str, str]]
+BytesComing = Counter[tuple[str, str]]
 """Bytes on their way, by host and pool."""
 
 
 def prospect_of(
-    objects: Objects, vm: VirtualMachine, volumes: tuple[Volume, ...], coming: Coming
+    objects: Objects, vm: VirtualMachine, volumes: tuple[Volume, ...], coming: BytesComing
 ) -> Prospect | None:
     """None for a VM that no host has, whose host is not there, or whose size nobody knows."""
     assignment = vm.status.assignment
@@ -71,7 +71,7 @@ def bytes_by_pool(volumes: Iterable[Volume]) -> Mapping[str, int]:
     return found
 
 
-def pool_room(host: Host, coming: Coming) -> Mapping[str, int]:
+def pool_room(host: Host, coming: BytesComing) -> Mapping[str, int]:
     """Bytes by pool that are free on the host and that nothing on its way will fill, where they are known."""
     return {
         pool.name: host_reading.capacity_bytes(pool.available) - coming[host.metadata.name, pool.name]
@@ -92,7 +92,7 @@ def running_refusals(vm: VirtualMachine, source: Host, target: Host) -> Iterator
 
 
 def _refusals(
-    vm: VirtualMachine, source: Host, target: Host, volumes: tuple[Volume, ...], coming: Coming
+    vm: VirtualMachine, source: Host, target: Host, volumes: tuple[Volume, ...], coming: BytesComing
 ) -> Iterator[Refusal]:
     yield from running_refusals(vm, source, target)
     room = pool_room(target, coming)

@@ -24,14 +24,14 @@ from quantix_api.message_table_phrases import (
     STARTS_YET,
 )
 from quantix_api.resources import LABEL_BALANCER, LABEL_MAINTENANCE_OF
-from quantix_operator.diskset.model import host_of
-from quantix_operator.migration.model import Move, Observed, Prospect, Verdict
+from quantix_operator.migration.model import Move, Observed, Prospect
 from quantix_operator.migration.verdicts import cancelled, failed, queued, snapshot_first
 from quantix_operator.scheduling.model import Lack, World
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.plan import Decision, decide
-from quantix_operator.scheduling.running import runs, stays_off
+from quantix_operator.scheduling.running import host_of, runs, stays_off
 from quantix_operator.scheduling.verdict import first_lack, host_counts
+from quantix_operator.vmwork.telling import Tell
 
 
 def where_to(prospect: Prospect, world: World, occupancy: Occupancy, target: str | None = None) -> Decision:
@@ -58,7 +58,7 @@ class Queue:
         self._moving[uid] = move.migration.metadata.name
         self._busy.update((source, target))
 
-    def ask(self, move: Move) -> str | Verdict:
+    def ask(self, move: Move) -> str | Tell:
         """The host that it goes to, which is its from now on; or why it waits, or never begins."""
         vm, prospect = move.vm, move.prospect
         if vm is None:
@@ -95,7 +95,7 @@ class Queue:
         count = self._busy[host]
         return HOST_BUSY.format(host=host, count=count) if count >= self._limits.per_host else ""
 
-    def _choose(self, move: Move, vm: VirtualMachine, prospect: Prospect) -> str | Verdict:
+    def _choose(self, move: Move, vm: VirtualMachine, prospect: Prospect) -> str | Tell:
         wanted = move.migration.spec.target_host
         name = vm.metadata.name
         if wanted == prospect.source:
@@ -116,7 +116,7 @@ class Queue:
         return World(hosts, self._world.placed)
 
 
-def others_first(move: Move, vm: VirtualMachine) -> Verdict | None:
+def others_first(move: Move, vm: VirtualMachine) -> Tell | None:
     """What has begun with the VM or a disk of it, and needs it where it is."""
     if move.snapshot:
         return snapshot_first(vm.metadata.name)

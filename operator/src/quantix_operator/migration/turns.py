@@ -1,4 +1,7 @@
-"""In which order migrations are looked at: whose turn comes first. Pure; called by `observe`."""
+"""In which order VMs leave, and migrations are looked at: whose turn comes first. Pure.
+
+Called by `observe`, and by whoever asks VMs to leave a host or plays that.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,16 @@ from collections.abc import Iterable
 from quantix_api.resources import LABEL_MAINTENANCE_OF
 from quantix_api.seniority import age_order
 from quantix_operator.migration.model import Move
+from quantix_operator.scheduling.model import Guest
+
+LeavingOrder = tuple[int, int, str, str]
+
+
+def leaving_order(guest: Guest) -> LeavingOrder:
+    """Sorts guests that leave a host: the more important one first, then the larger one. What is hardest to
+    find room for is moved while there is most of it, and what is left over in the end is the least important.
+    """
+    return -guest.priority, -guest.all_memory_bytes, guest.namespace, guest.name
 
 
 def in_turn(moves: Iterable[Move]) -> tuple[Move, ...]:
@@ -35,10 +48,10 @@ def _namespace(move: Move) -> str:
     return move.migration.metadata.namespace or ""
 
 
-def _by_age(move: Move) -> tuple[str, int, int, str]:
-    """The elder first. Of one second, which is all that the API tells: the more important VM, then the larger
-    one, for which it is harder to find room.
-    """
-    guest = move.prospect.guest if move.prospect is not None else None
-    priority, memory_bytes = (guest.priority, guest.memory_bytes) if guest is not None else (0, 0)
-    return age_order(move.migration)[0], -priority, -memory_bytes, move.migration.key
+def _by_age(move: Move) -> tuple[str, LeavingOrder, str]:
+    """The elder first; of one second, which is all that the API tells, as guests leave a host."""
+    migration = move.migration
+    order: LeavingOrder = (0, 0, _namespace(move), migration.spec.virtual_machine)
+    if move.prospect is not None:
+        order = leaving_order(move.prospect.guest)
+    return age_order(migration)[0], order, migration.key

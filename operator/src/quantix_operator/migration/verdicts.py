@@ -19,49 +19,36 @@ from quantix_api.message_table_phrases import (
 )
 from quantix_api.message_text import cause_of
 from quantix_api.vm_status import MAX_CLAIM_EPOCH
-from quantix_operator.migration.model import Move, Verdict
+from quantix_operator.migration.model import Move
+from quantix_operator.vmwork.telling import Tell, fails
 
-_REASONS_OF_HOSTS = frozenset(
-    {
-        "NotRunning",
-        "HostDevice",
-        "CPUPassthrough",
-        "LocalMedium",
-        "CPUFeatureMissing",
-        "MigrationTooSlow",
-        "SnapshotRunning",
-        "TimedOut",
-        "SourceFailed",
-        "TargetFailed",
-        "PostCopyFailed",
-    }
-)
+_REASONS_OF_HOSTS = frozenset({"NotRunning", "TimedOut", "SourceFailed", "TargetFailed", "PostCopyFailed"})
 """Why a host may say that it gave a migration up; anything else is that it failed."""
 _BY_REFUSAL = frozenset({"", "TargetFailed", "SourceFailed"})
 
 
-def queued(what: str) -> Verdict:
-    return Verdict("Queued", fact("Ready", "False", "Queued", what=what))
+def queued(what: str) -> Tell:
+    return Tell("Queued", fact("Ready", "False", "Queued", what=what))
 
 
-def snapshot_first(name: str) -> Verdict:
+def snapshot_first(name: str) -> Tell:
     """It waits for a snapshot of the VM, which needs the host where it began."""
-    return Verdict("Queued", fact("Ready", "False", "SnapshotRunning", name=name))
+    return Tell("Queued", fact("Ready", "False", "SnapshotRunning", name=name))
 
 
-def failed(why: Fact) -> Verdict:
-    return Verdict("Failed", why.repeated_as("Ready", "False"), ended=True)
+def failed(why: Fact) -> Tell:
+    return fails(why.repeated_as("Ready", "False"))
 
 
-def cancelled(move: Move) -> Verdict:
+def cancelled(move: Move) -> Tell:
     name = move.migration.spec.virtual_machine
-    return Verdict("Cancelled", fact("Ready", "False", "Cancelled", name=name), ended=True)
+    return Tell("Cancelled", fact("Ready", "False", "Cancelled", name=name), ended=True)
 
 
-def succeeded(move: Move) -> Verdict:
+def succeeded(move: Move) -> Tell:
     """It ended as it was to."""
     name, target = move.migration.spec.virtual_machine, move.migration.status.target_host
-    return Verdict("Succeeded", fact("Ready", "True", "Succeeded", name=name, target=target), ended=True)
+    return Tell("Succeeded", fact("Ready", "True", "Succeeded", name=name, target=target), ended=True)
 
 
 def lost_on_the_way(migration: VirtualMachineMigration) -> bool:
@@ -71,13 +58,13 @@ def lost_on_the_way(migration: VirtualMachineMigration) -> bool:
     return handed and target is not None and target.outcome == "Lost"
 
 
-def lost_memory(move: Move) -> Verdict:
+def lost_memory(move: Move) -> Tell:
     """It is the target's, and starts there anew."""
     name, target = move.migration.spec.virtual_machine, move.migration.status.target_host
     return failed(fact("Ready", "False", "PostCopyFailed", name=name, host=target))
 
 
-def lost_track() -> Verdict:
+def lost_track() -> Tell:
     """The VM is gone, or is no longer moved, and no host said how it ended."""
     return failed(fact("Ready", "False", "SourceFailed"))
 
@@ -97,7 +84,7 @@ def handed_epoch(move: Move) -> int | None:
     return source.epoch if source.epoch == target.epoch else None
 
 
-def gave_up(move: Move) -> Verdict:
+def gave_up(move: Move) -> Tell:
     """The source's last word, or the target's where that is why."""
     status, name = move.migration.status, move.migration.spec.virtual_machine
     source, target = status.source, status.target
@@ -121,24 +108,24 @@ def _as_said(otherwise: str, reason: str, message: str | None, host: str) -> Fac
     return Fact("Ready", "False", reason if reason in _REASONS_OF_HOSTS else otherwise, said.message)
 
 
-def under_way(move: Move, silent: frozenset[str]) -> Verdict:
+def under_way(move: Move, silent: frozenset[str]) -> Tell:
     """How far it is, and for whom it waits: a host that is silent, or the word that ends it."""
     status, name = move.migration.status, move.migration.spec.virtual_machine
     hosts = {"source": status.source_host or "", "target": status.target_host or ""}
     phase = _phase(move)
     if phase == "CuttingOver":
-        return Verdict(phase, _cutting_over(move, hosts, name, silent))
+        return Tell(phase, _cutting_over(move, hosts, name, silent))
     wish = _wish(move)
     if wish:
         source = hosts["source"]
         told = {"silent": source} if source in silent else {"host": source}
-        return Verdict(phase, fact("Ready", "False", phase, wish=wish, **told))
+        return Tell(phase, fact("Ready", "False", phase, wish=wish, **told))
     for host in hosts.values():
         if host in silent:
-            return Verdict(phase, fact("Ready", "False", phase, silent=host))
+            return Tell(phase, fact("Ready", "False", phase, silent=host))
     if phase == "Preparing":
-        return Verdict(phase, fact("Ready", "False", phase, target=hosts["target"], name=name))
-    return Verdict(phase, fact("Ready", "False", phase, **hosts, name=name))
+        return Tell(phase, fact("Ready", "False", phase, target=hosts["target"], name=name))
+    return Tell(phase, fact("Ready", "False", phase, **hosts, name=name))
 
 
 def _phase(move: Move) -> str:

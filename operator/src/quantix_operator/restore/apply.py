@@ -11,13 +11,13 @@ from quantix_api import RestoreState, VirtualMachine
 from quantix_api.resources import VIRTUAL_MACHINE_RESTORES
 from quantix_client.errors import NotFound
 from quantix_operator.context import Context
-from quantix_operator.diskset.apply import Failure, WorkWriter
-from quantix_operator.diskset.telling import Release, Tell
 from quantix_operator.objects import Objects
 from quantix_operator.restore.model import Action, Choose, Leave, LetGo, LetGoLeft, Name, Steps, Task
 from quantix_operator.restore.status import chosen_status, left_status
 from quantix_operator.scheduling.tying import TieWriter
 from quantix_operator.scheduling.writing import Ties
+from quantix_operator.vmwork.apply import Failure, WorkWriter
+from quantix_operator.vmwork.telling import Release, Tell
 
 log = structlog.get_logger(__name__)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from quantix_api import SnapshotDisk, VirtualMachine, VirtualMachineSnapshot
 from quantix_api.facts import Fact, fact
 from quantix_operator.diskset.model import VmDisk
-from quantix_operator.diskset.telling import Tell, fails, waits
 from quantix_operator.restore.differences import SPEC
 from quantix_operator.restore.model import Task
+from quantix_operator.vmwork.telling import Tell, fails, waits
 
 
 def misfit(task: Task, vm: VirtualMachine, snapshot: VirtualMachineSnapshot | None) -> Tell | None:

@@ -9,12 +9,14 @@ from pydantic import ValidationError
 from quantix_api import VirtualMachine, VirtualMachineRestore, VirtualMachineSnapshot, VirtualMachineSpec
 from quantix_api.seniority import age_order
 from quantix_client.reading import model_of
-from quantix_operator.diskset.model import Reach, host_of
-from quantix_operator.diskset.observe import disks_of, is_heard, reach_of, snapshot_under_way
+from quantix_operator.diskset.model import Reach
+from quantix_operator.diskset.observe import disks_of, reach_of
 from quantix_operator.indexers import UNFINISHED, open_or_going
 from quantix_operator.objects import Objects
 from quantix_operator.restore.differences import SPEC, differences, unlike_memory
 from quantix_operator.restore.model import Observed, Task
+from quantix_operator.scheduling.running import host_of
+from quantix_operator.vmwork.observe import is_heard, snapshot_under_way
 
 
 def observe(objects: Objects) -> Observed:

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from quantix_api import VirtualMachine, VirtualMachineSnapshot
 from quantix_api.facts import fact
-from quantix_operator.diskset.model import Reach, VmDisk, host_of
-from quantix_operator.diskset.telling import Release, Tell, fails, waits
+from quantix_operator.diskset.model import Reach, VmDisk
 from quantix_operator.restore.fitting import disks_to_set_back, misfit
 from quantix_operator.restore.model import (
     Action,
@@ -26,7 +25,9 @@ from quantix_operator.restore.model import (
     Steps,
     Task,
 )
+from quantix_operator.scheduling.running import host_of
 from quantix_operator.storagepool.unreached import reached_by_none
+from quantix_operator.vmwork.telling import Release, Tell, fails, waits
 
 
 def plan_restores(observed: Observed) -> tuple[Steps | LetGoLeft, ...]:

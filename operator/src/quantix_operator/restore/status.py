@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from quantix_api import VirtualMachine
-from quantix_operator.diskset.telling import chosen_disk
+from quantix_operator.diskset.model import chosen_disk
 from quantix_operator.restore.model import Choose, Leave
 
 
 def left_status(left: Leave) -> dict[str, Any]:
-    """Of the same, once its host says how it goes."""
+    """Of manager `quantix-operator`, once its host says how it goes."""
     return {"differences": list(left.differences)} if left.differences else {}
 
 

@@ -7,7 +7,7 @@ stop asks for a pass. Every write counts only against the version that was decid
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import structlog
@@ -25,13 +25,12 @@ from quantix_api.resources import (
     Resource,
 )
 from quantix_client.api import Manifest
-from quantix_client.clock import rest_s
 from quantix_client.errors import Conflict, NotFound
-from quantix_operator.cache import Cache
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf
 from quantix_operator.objects import Objects
 from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it, volume_but_its_making
+from quantix_operator.passes import Pace, one_key
 from quantix_operator.scheduling.observe import observe
 from quantix_operator.scheduling.pass_plan import Change, plan_pass
 from quantix_operator.scheduling.writing import placement_status, ties_of
@@ -45,14 +44,10 @@ SILENT_WAIT_S = 2.0
 RETELL_S = 60.0
 _CLOCK_LOOK_S = 60.0
 _CONFLICT_RETRY_S = 0.05
-# of the process' time that passes may take, when many VMs change at once: the rest carries out
+# of the process' time that passes may take
 _SHARE = 0.1
 
-
-def _one_key(_obj: Manifest, _cache: Cache) -> Iterable[str]:
-    return (KEY,)
-
-
+_THIS = one_key(KEY)
 _CONCERNED = (
     VIRTUAL_MACHINES,
     NETWORKS,
@@ -68,10 +63,10 @@ class PlacementController:
     concurrency = 1
     resource: Resource | None = None
     watches: Mapping[Resource, Mapper] = {
-        **dict.fromkeys(_CONCERNED, _one_key),
-        HOSTS: OnChangeOf(host_but_amounts, _one_key),
-        STORAGE_POOLS: OnChangeOf(pool_but_what_is_in_it, _one_key),
-        VOLUMES: OnChangeOf(volume_but_its_making, _one_key),
+        **dict.fromkeys(_CONCERNED, _THIS),
+        HOSTS: OnChangeOf(host_but_amounts, _THIS),
+        STORAGE_POOLS: OnChangeOf(pool_but_what_is_in_it, _THIS),
+        VOLUMES: OnChangeOf(volume_but_its_making, _THIS),
     }
 
     def __init__(self, context: Context, objects: Objects) -> None:
@@ -82,19 +77,18 @@ class PlacementController:
         self._writer = StatusWriter(context.api, context.cache, MANAGER_SCHEDULER)
         self._refused_since_s: dict[str, float] = {}
         self._told_s: dict[str, float] = {}
-        self._next_pass_s = 0.0
+        self._pace = Pace(context.clock, _SHARE)
 
     async def reconcile(self, key: str) -> float | None:
         """Decide on all VMs; returns when a wait or a restart's time is due."""
-        await self._clock.sleep(max(0.0, self._next_pass_s - self._clock.monotonic()))
+        await self._pace.rest()
         async with self._placing:
             return await self._pass()
 
     async def _pass(self) -> float | None:
-        now, began_s = datetime.now(UTC), self._clock.monotonic()
-        plan = plan_pass(observe(self._objects), now)
-        ended_s = self._clock.monotonic()
-        self._next_pass_s = ended_s + rest_s(ended_s - began_s, _SHARE)
+        now = datetime.now(UTC)
+        with self._pace.working():
+            plan = plan_pass(observe(self._objects), now)
         refused = {change.vm.metadata.uid for change in plan.changes if not change.urgent}
         self._refused_since_s = {uid: since for uid, since in self._refused_since_s.items() if uid in refused}
         self._told_s = {uid: told for uid, told in self._told_s.items() if uid in refused}

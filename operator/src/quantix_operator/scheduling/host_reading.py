@@ -6,7 +6,7 @@ Pure; used by the scheduler, the VM controller and the host controller, so that 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from quantix_api import Host, Overcommit, SchedulingPolicy, StoragePool
 from quantix_api.conditions import LOST_REASONS
@@ -65,6 +65,12 @@ def lost(host: Host) -> bool:
     """Whether the operator said that it does not hear this host."""
     ready = host.status.condition("Ready")
     return ready is not None and ready.status != "True" and ready.reason in LOST_REASONS
+
+
+def silent_hosts(hosts: Collection[Host], named: Iterable[str]) -> frozenset[str]:
+    """Those that are not heard; also those that are named and not there."""
+    silent = {host.metadata.name for host in hosts if lost(host)}
+    return frozenset(silent | ({*named} - {host.metadata.name for host in hosts}))
 
 
 def kvm_works(host: Host) -> bool:

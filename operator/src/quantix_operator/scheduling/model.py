@@ -126,6 +126,11 @@ class Guest:
     returning: bool = False
     created: str = ""
 
+    @property
+    def all_memory_bytes(self) -> int:
+        """Its memory in pages of whatever size: what is copied when it moves."""
+        return self.memory_bytes + sum(self.huge_bytes.values())
+
 
 @dataclass(frozen=True)
 class Node:

@@ -1,8 +1,16 @@
-"""Whether a VM runs, by the word of its host. Pure; used by whoever moves VMs or acts on their disks."""
+"""Where a VM is, and whether it runs by the word of its host.
+
+Pure; used by whoever moves VMs or acts on their disks.
+"""
 
 from __future__ import annotations
 
 from quantix_api import VirtualMachine
+
+
+def host_of(vm: VirtualMachine) -> str:
+    """The host that it is assigned to, "" for none."""
+    return (vm.status.assignment.host or "") if vm.status.assignment is not None else ""
 
 
 def is_on(vm: VirtualMachine) -> bool:

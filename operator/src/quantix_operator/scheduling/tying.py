@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from quantix_api import VirtualMachine
 from quantix_api.resources import MANAGER_SCHEDULER, VIRTUAL_MACHINES
 from quantix_client.api import Manifest
-from quantix_client.errors import Conflict, NotFound
+from quantix_client.errors import Conflict
 from quantix_operator.context import Context
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.assignments import Assignment
@@ -36,9 +36,7 @@ class TieWriter:
         Returns the VM as it was, None where it was so already. Raises NotFound where it is gone, and Conflict
         where it is another version than `vm`: what was decided on that does not count.
         """
-        live = self._objects.manifest(vm)
-        if live is None:
-            raise NotFound("the VM is gone")
+        live = self._objects.live(vm)
         if live["metadata"]["resourceVersion"] != vm.metadata.resource_version:
             raise Conflict("the VM has changed since it was decided on")
         placed = assignment or facts_of(vm, prepared=True).assignment

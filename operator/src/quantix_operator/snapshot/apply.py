@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from quantix_api.resources import VIRTUAL_MACHINE_SNAPSHOTS
 from quantix_operator.context import Context
-from quantix_operator.diskset.apply import Failure, WorkWriter
-from quantix_operator.diskset.telling import Release, Tell
 from quantix_operator.objects import Objects
 from quantix_operator.snapshot.model import Action, Choose, Hand, Leave, Shot, Steps, TakeBack
 from quantix_operator.snapshot.status import chosen_status
+from quantix_operator.vmwork.apply import Failure, WorkWriter
+from quantix_operator.vmwork.telling import Release, Tell
 
 _FAILURE = Failure("SnapshotFailed", "Snapshot")
 

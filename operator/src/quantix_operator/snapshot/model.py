@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from quantix_api import VirtualMachine, VirtualMachineSnapshot
 from quantix_api.virtual_machine_snapshot import OVER
 from quantix_operator.diskset.model import Reach, VmDisk
-from quantix_operator.diskset.telling import Release, Tell
+from quantix_operator.vmwork.telling import Release, Tell
 
 
 @dataclass(frozen=True)

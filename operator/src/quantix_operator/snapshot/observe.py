@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from quantix_api import VirtualMachine, VirtualMachineSnapshot
 from quantix_api.seniority import age_order
-from quantix_operator.diskset.model import Reach, host_of
-from quantix_operator.diskset.observe import disks_of, is_heard, reach_of, snapshot_under_way
+from quantix_operator.diskset.model import Reach
+from quantix_operator.diskset.observe import disks_of, reach_of
 from quantix_operator.indexers import UNFINISHED, open_or_going
 from quantix_operator.objects import Objects
+from quantix_operator.scheduling.running import host_of
 from quantix_operator.snapshot.model import Observed, Shot
+from quantix_operator.vmwork.observe import is_heard, snapshot_under_way
 
 
 def observe(objects: Objects) -> Observed:

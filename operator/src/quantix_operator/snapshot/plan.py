@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from quantix_api import VirtualMachine
 from quantix_api.facts import Fact, fact
-from quantix_operator.diskset.model import Reach, host_of, keepers
-from quantix_operator.diskset.telling import Release, Tell, fails, waits
-from quantix_operator.scheduling.running import is_on, stays_off
+from quantix_operator.diskset.model import Reach, keepers
+from quantix_operator.scheduling.running import host_of, is_on, stays_off
 from quantix_operator.snapshot.model import Action, Choose, Hand, Leave, Observed, Shot, Steps, TakeBack
 from quantix_operator.storagepool.unreached import reached_by_none
+from quantix_operator.vmwork.telling import Release, Tell, fails, waits
 
 
 def plan_snapshots(observed: Observed) -> tuple[Steps, ...]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from quantix_operator.diskset.model import VmDisk
-from quantix_operator.diskset.telling import chosen_disk
+from quantix_operator.diskset.model import VmDisk, chosen_disk
 from quantix_operator.snapshot.model import Choose
 
 

@@ -14,7 +14,6 @@ from dataclasses import replace
 from quantix_api import Host, SchedulingPolicy, StoragePool, VirtualMachine, Volume, volume_name
 from quantix_api.message_text import cause_of
 from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACHINE_UID
-from quantix_operator.diskset.observe import snapshot_under_way
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.host_reading import view_of
 from quantix_operator.scheduling.model import HostView
@@ -24,6 +23,7 @@ from quantix_operator.scheduling.storage_host import storage_host
 from quantix_operator.storagepool.named import pool_of
 from quantix_operator.storagepool.promises import full_fields, taken_bytes, volume_bytes
 from quantix_operator.storagepool.unreached import THE_CLUSTER
+from quantix_operator.vmwork.observe import snapshot_under_way
 from quantix_operator.volume.plan import Move
 from quantix_operator.volumedata.right import host_of_owners, in_shared_pool
 

@@ -1,1 +1,1 @@
-"""What would move where if a host went: pure, on a snapshot of the caches."""
+"""What would move where if a host went, or for the balance: asked of the leader; nothing is changed."""

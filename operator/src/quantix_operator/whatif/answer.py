@@ -43,9 +43,9 @@ class Planner:
         source = self._objects.get(Host, name)
         if source is None:
             return Reply(404, sentence=f"There is no host {name}. Try: qx host list")
-        snapshot = observe(self._objects, question, source, datetime.now(UTC))
+        played = observe(self._objects, question, source, datetime.now(UTC))
         # frozen values from here on: the leader goes on meanwhile
-        plan = await asyncio.to_thread(play, question, snapshot)
+        plan = await asyncio.to_thread(play, question, played)
         return Reply(200, plan.manifest())
 
     async def answer_balance(self) -> Reply:

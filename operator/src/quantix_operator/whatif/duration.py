@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from quantix_operator.scheduling.model import Guest
-
 COPY_BYTES_PER_S = 100 << 20
 """What all migrations that leave a host copy together in a second: a wire of 1 Gbit/s less what TLS and TCP
 take. Hosts do not tell how fast their wires are, and finished migrations do not stay in the API."""
@@ -13,11 +11,6 @@ EACH_MOVE_S = 3
 """What a migration takes beside the copy: preparing the target, the switch, and memory that changes."""
 RESTART_S = 15
 """From the loss of a host until its VMs are started elsewhere: the time budget of recovery, worst case."""
-
-
-def memory_bytes(guest: Guest) -> int:
-    """All memory of the guest, in pages of whatever size."""
-    return guest.memory_bytes + sum(guest.huge_bytes.values())
 
 
 def migration_seconds(sizes: Sequence[int], at_once: int) -> list[int]:

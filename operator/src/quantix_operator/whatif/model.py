@@ -34,11 +34,11 @@ class Leaver:
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """`placed`: the guests that keep their place on any host, without the places that `leavers` give up;
-    `pending`: those that wait for a place; `pool_free`: bytes by host and pool that are free and that nothing
-    on its way there will fill, where they are known; `at_once`: how many migrations may leave the host at the
-    same time.
+class Played:
+    """What is played: that `host` goes. `placed`: the guests that keep their place on any host, without the
+    places that `leavers` give up; `pending`: those that wait for a place; `pool_free`: bytes by host and pool
+    that are free and that nothing on its way there will fill, where they are known; `at_once`: how many
+    migrations may leave the host at the same time.
     """
 
     host: str

@@ -12,6 +12,7 @@ from datetime import datetime
 from quantix_api import Host, VirtualMachine
 from quantix_api.facts import Fact, fact
 from quantix_api.host_plan import Question
+from quantix_operator.maintenance.plan import keeps
 from quantix_operator.migration.observe import coming_to, limits_of, moves_under_way
 from quantix_operator.migration.prospects import (
     bytes_by_pool,
@@ -27,10 +28,10 @@ from quantix_operator.scheduling.observe import Candidate, guest_of, sizing_of
 from quantix_operator.scheduling.observe import observe as observe_placement
 from quantix_operator.scheduling.pass_plan import places_of
 from quantix_operator.scheduling.sizing import given
-from quantix_operator.whatif.model import Leaver, Snapshot
+from quantix_operator.whatif.model import Leaver, Played
 
 
-def observe(objects: Objects, question: Question, source: Host, now: datetime) -> Snapshot:
+def observe(objects: Objects, question: Question, source: Host, now: datetime) -> Played:
     """Everything that is played if this host goes."""
     name = source.metadata.name
     placement = observe_placement(objects)
@@ -46,7 +47,7 @@ def observe(objects: Objects, question: Question, source: Host, now: datetime) -
             if found is not None:
                 leavers.append(found)
             placed += (place for place in places_of(item) if found is None or place.host == found.bound_for)
-    return Snapshot(
+    return Played(
         host=name,
         hosts=placement.hosts,
         placed=tuple(placed),
@@ -86,7 +87,7 @@ def _leaver(objects: Objects, question: Question, item: Candidate, source: Host)
     others = (host for host in objects.list(Host) if host.metadata.name != source.metadata.name)
     return Leaver(
         guest,
-        _told(vm, "Migratable", source.metadata.name) or _paused(vm, source),
+        keeps(vm, _told(vm, "Migratable", source.metadata.name)),
         data=data,
         beside={host.metadata.name: tuple(running_refusals(vm, source, host)) for host in others},
     )
@@ -98,13 +99,6 @@ def _told(vm: VirtualMachine, condition: str, host: str) -> Fact | None:
     if told is None:
         return fact("Ready", "False", "Starting", host=host)
     return None if told.status == "True" else Fact(condition, "False", told.reason, told.message)
-
-
-def _paused(vm: VirtualMachine, source: Host) -> Fact | None:
-    """A guest that stands still is not moved."""
-    if vm.spec.power_state != "Paused":
-        return None
-    return fact("Ready", "False", "Paused", host=source.metadata.name)
 
 
 def _pool_free(objects: Objects) -> Mapping[tuple[str, str], int]:

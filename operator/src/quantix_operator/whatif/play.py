@@ -1,8 +1,8 @@
 """Plays the loss or the maintenance of a host: one VM after the other, each with the room that it takes.
 
-Pure; called by `answer`. It asks the scheduler's own filters, scores and order, so that it says what would
-happen. In maintenance the more important VM goes first, then the larger one; after a loss each VM after those
-that it starts after, then as the scheduler has it (`rank`), and guests that wait already take part.
+Pure; called by `answer`. It asks the scheduler's own filters, scores and orders, so that it says what would
+happen. In maintenance VMs go as migrations have it (`leaving_order`); after a loss each VM after those that
+it starts after, then as the scheduler has it (`rank`), and guests that wait already take part.
 """
 
 from __future__ import annotations
@@ -12,30 +12,31 @@ from dataclasses import replace
 
 from quantix_api.facts import Fact, fact
 from quantix_api.host_plan import Action, HostPlan, Misfit, PlannedMove, Question
+from quantix_operator.migration.turns import leaving_order
 from quantix_operator.scheduling.model import Guest, HostView, Lack, Placed, Refusal, World
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.plan import Decision, decide, rank
 from quantix_operator.scheduling.verdict import scheduled_false
-from quantix_operator.whatif.duration import RESTART_S, memory_bytes, migration_seconds
-from quantix_operator.whatif.model import Leaver, Snapshot
+from quantix_operator.whatif.duration import RESTART_S, migration_seconds
+from quantix_operator.whatif.model import Leaver, Played
 
 LOST = "Failed"
 
 
-def play(question: Question, snapshot: Snapshot) -> HostPlan:
+def play(question: Question, played: Played) -> HostPlan:
     """What would happen to each VM of the host."""
-    return _maintenance(snapshot) if question == "maintenance" else _loss(snapshot)
+    return _maintenance(played) if question == "maintenance" else _loss(played)
 
 
 class _Table:
     """Who is where while the moves are played; what one gets, those after it do not."""
 
-    def __init__(self, snapshot: Snapshot, hosts: Sequence[HostView]) -> None:
-        staying = [Placed(item.guest, snapshot.host) for item in snapshot.leavers if item.kept_by]
-        self._source, self._hosts = snapshot.host, hosts
-        self._others = [host for host in hosts if host.name != snapshot.host]
-        self._occupancy = Occupancy(World(tuple(hosts), (*snapshot.placed, *staying)))
-        self._free = dict(snapshot.pool_free)
+    def __init__(self, played: Played, hosts: Sequence[HostView]) -> None:
+        staying = [Placed(item.guest, played.host) for item in played.leavers if item.kept_by]
+        self._source, self._hosts = played.host, hosts
+        self._others = [host for host in hosts if host.name != played.host]
+        self._occupancy = Occupancy(World(tuple(hosts), (*played.placed, *staying)))
+        self._free = dict(played.pool_free)
 
     def move(self, item: Leaver) -> str | Fact:
         """To the best other host, with its data; or why it stays where it is."""
@@ -73,13 +74,13 @@ class _Table:
         return scheduled_false(decision)
 
 
-def _maintenance(snapshot: Snapshot) -> HostPlan:
-    hosts = [_as(host, snapshot.host, closed="Maintenance") for host in snapshot.hosts]
-    table = _Table(snapshot, hosts)
+def _maintenance(played: Played) -> HostPlan:
+    hosts = [_as(host, played.host, closed="Maintenance") for host in played.hosts]
+    table = _Table(played, hosts)
     moving: list[tuple[Leaver, str]] = []
     stopped: list[PlannedMove] = []
     misfits: list[Misfit] = []
-    for item in sorted(snapshot.leavers, key=_turn):
+    for item in sorted(played.leavers, key=lambda item: leaving_order(item.guest)):
         found = (
             item.bound_for or item.kept_by or (table.start(item.guest) if item.stops else table.move(item))
         )
@@ -89,25 +90,21 @@ def _maintenance(snapshot: Snapshot) -> HostPlan:
             misfits.append(_misfit(item, found))
         else:
             moving.append((item, found))
-    sizes = [memory_bytes(item.guest) + sum(item.data.values()) for item, _ in moving]
-    ends = migration_seconds(sizes, snapshot.at_once)
+    sizes = [item.guest.all_memory_bytes + sum(item.data.values()) for item, _ in moving]
+    ends = migration_seconds(sizes, played.at_once)
     moves = [
         _move(item, "Migrate", target, size, seconds)
         for (item, target), size, seconds in zip(moving, sizes, ends, strict=True)
     ]
-    return _plan("maintenance", snapshot, [*moves, *stopped], misfits)
+    return _plan("maintenance", played, [*moves, *stopped], misfits)
 
 
-def _turn(item: Leaver) -> tuple[int, int, str]:
-    return -item.guest.priority, -memory_bytes(item.guest), item.key
-
-
-def _loss(snapshot: Snapshot) -> HostPlan:
-    table = _Table(snapshot, [_as(host, snapshot.host, not_ready=LOST) for host in snapshot.hosts])
+def _loss(played: Played) -> HostPlan:
+    table = _Table(played, [_as(host, played.host, not_ready=LOST) for host in played.hosts])
     moves: list[PlannedMove] = []
-    misfits = [_misfit(item, item.kept_by) for item in snapshot.leavers if item.kept_by is not None]
-    seconds, waiting = RESTART_S, snapshot.pending
-    for number, wave in enumerate(_waves(item for item in snapshot.leavers if item.kept_by is None)):
+    misfits = [_misfit(item, item.kept_by) for item in played.leavers if item.kept_by is not None]
+    seconds, waiting = RESTART_S, played.pending
+    for number, wave in enumerate(_waves(item for item in played.leavers if item.kept_by is None)):
         seconds += max(item.after_timeout_s for item in wave) if number else 0
         leavers = {item.guest.uid: item for item in wave}
         for guest in sorted((*waiting, *(item.guest for item in wave)), key=rank):
@@ -117,7 +114,7 @@ def _loss(snapshot: Snapshot) -> HostPlan:
             elif item is not None:
                 moves.append(_move(item, "Restart", found, seconds=seconds))
         waiting = ()
-    return _plan("host-loss", snapshot, moves, misfits)
+    return _plan("host-loss", played, moves, misfits)
 
 
 def _waves(leavers: Iterator[Leaver]) -> Iterator[list[Leaver]]:
@@ -159,12 +156,12 @@ def _misfit(item: Leaver, why: Fact) -> Misfit:
 
 
 def _plan(
-    question: Question, snapshot: Snapshot, moves: Sequence[PlannedMove], misfits: Sequence[Misfit]
+    question: Question, played: Played, moves: Sequence[PlannedMove], misfits: Sequence[Misfit]
 ) -> HostPlan:
     return HostPlan(
         question=question,
-        host=snapshot.host,
-        vms=len(snapshot.leavers),
+        host=played.host,
+        vms=len(played.leavers),
         seconds=max((move.seconds for move in moves), default=0),
         moves=tuple(moves),
         misfits=tuple(misfits),

@@ -145,7 +145,7 @@ async def test_a_target_that_refuses_leaves_the_vm_where_it_is(world: OperatorWo
         ended = await until_phase(world, namespace, "Failed")
     finally:
         world.hosts[target].migrations.refused.discard("web-1")
-    assert condition_of(ended)["reason"] == "CPUFeatureMissing"
+    assert condition_of(ended)["reason"] == "TargetFailed"
     after = await world.admin.get(VIRTUAL_MACHINES, "web-1", namespace)
     assert after["status"]["assignment"] == vm["status"]["assignment"]
 

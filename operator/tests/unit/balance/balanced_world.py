@@ -79,7 +79,6 @@ class BalancedWorld(MovingWorld):
         again_s = None
         for _ in range(times):
             self.learn()
-            self.balance._next_look_s = 0.0
             again_s = await self.balance.reconcile(KEY)
             self.learn()
             if "uid-default" in self.api.objects:

@@ -40,7 +40,7 @@ class Cluster:
     percent: Mapping[str, int] = field(default_factory=dict)
     local: frozenset[str] = frozenset()
     kept: Mapping[str, Fact] = field(default_factory=dict)
-    resting: frozenset[str] = frozenset()
+    settling_hosts: frozenset[str] = frozenset()
 
     @property
     def world(self) -> World:
@@ -72,7 +72,7 @@ class Cluster:
             world=self.world,
             loads={host.name: self.load(host) for host in self.hosts},
             movers={guest.uid: self.mover(guest) for guest in self.guests},
-            resting=self.resting,
+            settling_hosts=self.settling_hosts,
         )
 
     def mover(self, guest: Guest) -> Mover:

@@ -30,7 +30,7 @@ def test_what_others_asked_for_counts_once_it_has_begun() -> None:
     waiting = [migration(f"by-hand-{number}", target="h3") for number in range(9)]
     seen = history(*waiting, migration("begun", status=BEGUN))
     assert (seen.going_on, dict(seen.busy)) == (1, {"h1": 1, "h2": 1})
-    assert seen.resting == {"h1", "h2"}
+    assert seen.settling_hosts == {"h1", "h2"}
     assert seen.moving == {"a/begun", *(f"a/by-hand-{number}" for number in range(9))}
     assert (seen.made, seen.ours) == (0, ())
 
@@ -57,5 +57,5 @@ def test_hosts_rest_for_minutes_after_a_migration_and_its_vm_for_longer() -> Non
     ended = {**BEGUN, "finishedAt": "2026-11-24T11:54:00Z", "phase": "Succeeded"}
     late = {**BEGUN, "finishedAt": "2026-11-24T11:54:01Z", "phase": "Failed", "targetHost": "h4"}
     seen = history(migration("web", status=ended), migration("db", status=late, labels=OURS))
-    assert seen.resting == {"h1", "h4"}
-    assert seen.rests == {"a/web": 30, "a/db": 60}
+    assert seen.settling_hosts == {"h1", "h4"}
+    assert seen.vm_rest_minutes == {"a/web": 30, "a/db": 60}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quantix_operator.balance.load import BY_LOAD
 from quantix_operator.balance.model import FILLED_PERMILLE, Cause
 from quantix_operator.scheduling.model import Guest, Rule
 
 from .cluster import Cluster, a_guest, a_host
 
-_BY_LOAD = (Cause.CPU, Cause.MEMORY, Cause.PROMISED)
 RULES = st.lists(
     st.builds(
         lambda app, required: Rule({"app": app}, required=required), st.sampled_from("xyz"), st.booleans()
@@ -76,7 +76,7 @@ def test_every_move_mends_a_rule_or_lessens_what_is_worst_and_breaks_nothing(clu
         assert cluster.where[uid] == source.name != target.name
         assert not any(rule.required for rule in worse)
         assert after.promised_permille(target) <= 1000
-        if better.cause in _BY_LOAD:
+        if better.cause in BY_LOAD:
             assert not worse
             assert uid not in cluster.local
             assert after.promised_permille(target) <= FILLED_PERMILLE
@@ -99,7 +99,7 @@ def test_every_move_mends_a_rule_or_lessens_what_is_worst_and_breaks_nothing(clu
 def test_a_host_takes_part_in_one_move_because_of_load_at_a_time(cluster: Cluster) -> None:
     moves = cluster.plan().moves
     for place, better in enumerate(moves):
-        if better.cause in _BY_LOAD:
+        if better.cause in BY_LOAD:
             others = {name for other in moves[:place] for name in (other.source, other.target)}
             assert not {better.source, better.target} & others
 

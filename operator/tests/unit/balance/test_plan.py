@@ -41,6 +41,10 @@ def test_of_two_that_are_in_each_others_way_the_one_goes_that_costs_less() -> No
     assert list(moves(pair(local=frozenset("a")).plan())) == ["b"]
     vital = Cluster(TWO, (web("a", priority=500), web("b")), {"a": "h1", "b": "h1"})
     assert list(moves(vital.plan())) == ["b"]
+    pages = {"2Mi": 8 * GIB}
+    roomy = tuple(replace(host, huge_bytes=pages) for host in TWO)
+    large = Cluster(roomy, (web("a", memory_bytes=GIB, huge_bytes=pages), web("b")), {"a": "h1", "b": "h1"})
+    assert list(moves(large.plan())) == ["b"]
 
 
 def test_what_stands_in_the_way_moves_for_one_that_cannot() -> None:
@@ -131,9 +135,9 @@ def test_a_host_has_to_be_short_for_some_minutes() -> None:
 
 
 def test_nothing_moves_to_or_from_a_host_of_which_it_is_not_known_how_it_fares() -> None:
-    resting = replace(BUSY, resting=frozenset({"h1"})).plan()
-    assert (resting.moves, resting.settling) == ((), ("h1",))
-    assert moves(replace(BUSY, resting=frozenset({"h2"})).plan()) == {"much": ("h3", "CPUPressure")}
+    settling = replace(BUSY, settling_hosts=frozenset({"h1"})).plan()
+    assert (settling.moves, settling.settling) == ((), ("h1",))
+    assert moves(replace(BUSY, settling_hosts=frozenset({"h2"})).plan()) == {"much": ("h3", "CPUPressure")}
     observed = BUSY.observed()
     unknown = {**observed.loads, "h2": HostLoad("h2"), "h3": HostLoad("h3")}
     assert plan_balance(replace(observed, loads=unknown), NOW).moves == ()
@@ -171,6 +175,15 @@ def test_memory_that_is_short_sends_the_largest_away() -> None:
     tight = replace(observed.loads["h2"], memory_bytes=8 * GIB)
     plan = plan_balance(replace(observed, loads={"h1": short, "h2": tight}), NOW)
     assert moves(plan) == {"small": ("h2", "MemoryPressure")}, "it is really there, whatever is promised"
+
+
+def test_huge_pages_free_no_memory_that_is_short() -> None:
+    roomy = tuple(replace(host, huge_bytes={"1Gi": 64 * GIB}) for host in TWO)
+    guests = (a_guest("pages", 4, huge_bytes={"1Gi": 32 * GIB}), a_guest("large", 8))
+    observed = Cluster(roomy, guests, dict.fromkeys(("pages", "large"), "h1")).observed()
+    short = replace(observed.loads["h1"], memory="High")
+    plan = plan_balance(replace(observed, loads={**observed.loads, "h1": short}), NOW)
+    assert moves(plan) == {"large": ("h2", "MemoryPressure")}
 
 
 def test_the_gravest_comes_first() -> None:

@@ -83,11 +83,11 @@ async def test_what_failed_is_not_tried_again_at_once(world: MovingWorld) -> Non
     world.vm("web")
     await world.drain()
     (asked,) = world.asked().values()
-    world.says(asked["metadata"]["name"], source={"outcome": "GaveUp", "reason": "MigrationTooSlow"})
+    world.says(asked["metadata"]["name"], source={"outcome": "GaveUp", "reason": "TimedOut"})
     await world.look()
     await world.drain()
     assert len(world.asked()) == 1
-    assert world.stays()["h1"][1].endswith("(MigrationTooSlow)")
+    assert world.stays()["h1"][1].endswith("(TimedOut)")
     world.says(asked["metadata"]["name"], finishedAt=render_time(datetime.now(UTC) - 2 * AGAIN_AFTER))
     await world.drain()
     found = [item for item in world.api.objects.values() if item["kind"] == "VirtualMachineMigration"]

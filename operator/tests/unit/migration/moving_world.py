@@ -18,12 +18,12 @@ from quantix_api.resources import (
     VOLUMES,
     Resource,
 )
-from quantix_client.clock import SystemClock
 from quantix_client.errors import AlreadyExists, Conflict, NotFound
+from quantix_lab.clocks import HastyClock
 from quantix_lab.fake_status_api import FakeStatusApi
 from quantix_operator.cache import Cache
 from quantix_operator.context import Context
-from quantix_operator.host.drains import Drains, Stays
+from quantix_operator.host.drains import BlockedHosts, Drains
 from quantix_operator.maintenance.controller import MaintenanceController
 from quantix_operator.metrics import Metrics
 from quantix_operator.migration.controller import KEY, MigrationController
@@ -133,7 +133,7 @@ class MovingWorld:
     def restart(self) -> None:
         """A new leader, which remembers nothing."""
         self.api.lives = 1_000_000
-        self.clock = SystemClock()
+        self.clock = HastyClock()
         parts: Any = SimpleNamespace()
         api: Any = self.api
         events: Any = self.events
@@ -238,18 +238,16 @@ class MovingWorld:
         """Passes, with the news of the API."""
         for _ in range(times):
             self.learn()
-            self.controller._next_pass_s = 0.0
             await self.controller.reconcile(KEY)
 
     async def drain(self) -> None:
         """Passes over hosts in maintenance, and over migrations."""
         for _ in range(2):
             self.learn()
-            self.maintenance._next_pass_s = 0.0
             await self.maintenance.reconcile("maintenance")
             await self.look(1)
 
-    def stays(self) -> Stays:
+    def stays(self) -> BlockedHosts:
         """What was found to stay on hosts in maintenance."""
         assert self.drains.found is not None, "nobody looked"
         return self.drains.found

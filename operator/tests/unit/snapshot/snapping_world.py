@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 from quantix_api import VirtualMachine
@@ -112,8 +111,6 @@ class SnappingWorld(MovingWorld):
                 (self.migrations, "migrations"),
             ):
                 self.learn()
-                paced: Any = controller if hasattr(controller, "_next_pass_s") else SimpleNamespace()
-                paced._next_pass_s = 0.0
                 await controller.reconcile(key)
 
     def is_there(self, name: str) -> bool:

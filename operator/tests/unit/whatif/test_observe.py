@@ -24,7 +24,7 @@ from quantix_client.errors import NotFound
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
 from quantix_operator.whatif.answer import Planner
-from quantix_operator.whatif.model import Leaver, Snapshot
+from quantix_operator.whatif.model import Leaver, Played
 from quantix_operator.whatif.observe import observe
 from quantix_operator.whatif.play import play
 
@@ -89,7 +89,7 @@ class Cluster:
         named = {"uid": f"uid-{name}-1", "name": f"{name}-1", **where}
         self.put(VIRTUAL_MACHINES, name, vm["spec"], {**vm["status"], "migration": named})
 
-    def seen(self, question: Question) -> Snapshot:
+    def seen(self, question: Question) -> Played:
         source = self.objects.get(Host, "h1")
         assert source is not None
         return observe(self.objects, question, source, NOW)
@@ -185,8 +185,21 @@ def test_a_paused_vm_does_not_move(cluster: Cluster) -> None:
     cluster.vm("web", powerState="Paused")
     kept = cluster.leaver("maintenance").kept_by
     assert kept is not None
-    assert kept.reason == "Paused"
+    assert kept.reason == "NotRunning"
     assert cluster.leaver("host-loss").kept_by is None
+
+
+def test_what_keeps_a_vm_is_told_as_the_host_that_is_emptied_tells_it(cluster: Cluster) -> None:
+    device = {"Migratable": {"status": "False", "reason": "HostDevice", "message": "It has gpu of h1."}}
+    for spec, reason in (
+        ({"powerState": "Paused"}, "NotRunning"),
+        ({"powerState": "Paused", "migration": {"onMaintenance": "Block"}}, "PolicyBlock"),
+        ({}, "HostDevice"),
+    ):
+        cluster.vm("web", device, **spec)
+        kept = cluster.leaver("maintenance").kept_by
+        assert kept is not None
+        assert kept.reason == reason
 
 
 def test_a_vm_that_is_to_be_off_is_no_matter_and_keeps_its_room(cluster: Cluster) -> None:

@@ -2,81 +2,35 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from quantix_api import VirtualMachine
 from quantix_api.facts import fact
-from quantix_api.host_labels import HOST_LABEL
-from quantix_api.host_plan import HostPlan, Question
-from quantix_operator.scheduling.assignments import Assignment, VmFacts
-from quantix_operator.scheduling.model import (
-    GIB,
-    Guest,
-    HostView,
-    Lack,
-    Pin,
-    Placed,
-    Refusal,
-    Rule,
-    World,
-    cpu_request_millis,
-)
-from quantix_operator.scheduling.observe import Candidate, Observed
-from quantix_operator.scheduling.pass_plan import plan_pass
+from quantix_api.host_plan import Question
+from quantix_operator.scheduling.model import GIB, Lack, Pin, Placed, Refusal, Rule
 from quantix_operator.whatif.duration import COPY_BYTES_PER_S, EACH_MOVE_S, RESTART_S, migration_seconds
-from quantix_operator.whatif.model import Leaver, Snapshot
-from quantix_operator.whatif.play import LOST, play
+from quantix_operator.whatif.model import Played
+from quantix_operator.whatif.play import play
 
-NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+from .small_clusters import guest, hosts, leaver, stays, where
+
 DEVICE = fact("Migratable", "False", "HostDevice", device="gpu", host="h1")
 LOCAL = fact("Protected", "False", "LocalStorage", disk="root", host="h1")
-
-
-def hosts(*gib: int) -> tuple[HostView, ...]:
-    return tuple(
-        HostView(f"h{number}", 16_000, size * GIB, {HOST_LABEL: f"h{number}"}, pools=frozenset({"local"}))
-        for number, size in enumerate(gib, 1)
-    )
-
-
-def guest(name: str, gib: int = 2, **different: Any) -> Guest:
-    usual: dict[str, Any] = {"vcpus": 1, "memory_bytes": gib * GIB}
-    return Guest(uid=f"uid-{name}", namespace="default", name=name, **(usual | different))
-
-
-def leaver(name: str, gib: int = 2, **different: Any) -> Leaver:
-    ours = {key: different.pop(key) for key in list(different) if key in Leaver.__dataclass_fields__}
-    return Leaver(guest(name, gib, **different), **ours)
-
-
-def where(plan: HostPlan) -> dict[str, str | None]:
-    return {move.name: move.to for move in plan.moves}
-
-
-def stays(plan: HostPlan) -> dict[str, str]:
-    return {item.name: item.reason for item in plan.misfits}
-
-
 QUESTIONS = pytest.mark.parametrize("question", ["maintenance", "host-loss"])
 
 
 @QUESTIONS
 def test_vms_spread_over_the_other_hosts(question: Question) -> None:
-    plan = play(question, Snapshot("h1", hosts(8, 8, 8), leavers=(leaver("a"), leaver("b"))))
+    plan = play(question, Played("h1", hosts(8, 8, 8), leavers=(leaver("a"), leaver("b"))))
     assert where(plan) == {"a": "h2", "b": "h3"}
     assert (plan.vms, plan.misfits) == (2, ())
 
 
 @QUESTIONS
 def test_what_a_vm_takes_those_after_it_do_not_get(question: Question) -> None:
-    plan = play(question, Snapshot("h1", hosts(8, 3), leavers=(leaver("a"), leaver("b"))))
+    plan = play(question, Played("h1", hosts(8, 3), leavers=(leaver("a"), leaver("b"))))
     assert (where(plan), stays(plan)) == ({"a": "h2"}, {"b": "NotEnoughMemory"})
     assert "h2 1 GiB" in plan.misfits[0].message
 
@@ -85,32 +39,32 @@ def test_what_a_vm_takes_those_after_it_do_not_get(question: Question) -> None:
 def test_vms_that_stay_apart_do_not_meet_on_the_way(question: Question) -> None:
     apart: dict[str, Any] = {"labels": {"app": "db"}, "anti_affinity": (Rule({"app": "db"}),)}
     three = tuple(leaver(name, **apart) for name in ("a", "b", "c"))
-    plan = play(question, Snapshot("h1", hosts(64, 64, 64), leavers=three))
+    plan = play(question, Played("h1", hosts(64, 64, 64), leavers=three))
     assert where(plan) == {"a": "h2", "b": "h3"}
     assert stays(plan) == {"c": "AntiAffinity"}
 
 
 @QUESTIONS
 def test_the_only_host_has_no_other_host(question: Question) -> None:
-    assert stays(play(question, Snapshot("h1", hosts(8), leavers=(leaver("a"),)))) == {"a": "NoOtherHost"}
+    assert stays(play(question, Played("h1", hosts(8), leavers=(leaver("a"),)))) == {"a": "NoOtherHost"}
 
 
 @QUESTIONS
 def test_the_more_important_vm_gets_the_last_room(question: Question) -> None:
     two = (leaver("a"), leaver("b", priority=200))
-    assert where(play(question, Snapshot("h1", hosts(8, 3), leavers=two))) == {"b": "h2"}
+    assert where(play(question, Played("h1", hosts(8, 3), leavers=two))) == {"b": "h2"}
 
 
 @QUESTIONS
 def test_a_host_that_takes_nothing_new_gets_nothing(question: Question) -> None:
     one, two, three = hosts(8, 8, 8)
     closed = (one, replace(two, closed="Cordoned"), replace(three, not_ready="Unreachable"))
-    assert stays(play(question, Snapshot("h1", closed, leavers=(leaver("a"),)))) == {"a": "NoHostFits"}
+    assert stays(play(question, Played("h1", closed, leavers=(leaver("a"),)))) == {"a": "NoHostFits"}
 
 
 @QUESTIONS
 def test_a_host_without_vms_is_done_at_once(question: Question) -> None:
-    plan = play(question, Snapshot("h1", hosts(8, 8), (Placed(guest("other"), "h2"),)))
+    plan = play(question, Played("h1", hosts(8, 8), (Placed(guest("other"), "h2"),)))
     assert (plan.vms, plan.seconds, plan.moves, plan.misfits) == (0, 0, (), ())
 
 
@@ -118,20 +72,20 @@ def test_what_cannot_move_keeps_its_room_and_says_why() -> None:
     zoned = tuple(replace(host, labels={**host.labels, "zone": "z"}) for host in hosts(8, 8))
     apart = Rule({"app": "db"}, "zone")
     two = (leaver("a", kept_by=DEVICE, labels={"app": "db"}), leaver("b", anti_affinity=(apart,)))
-    plan = play("maintenance", Snapshot("h1", zoned, leavers=two))
+    plan = play("maintenance", Played("h1", zoned, leavers=two))
     assert stays(plan) == {"a": "HostDevice", "b": "AntiAffinity"}
 
 
 def test_the_larger_vm_moves_first() -> None:
-    plan = play("maintenance", Snapshot("h1", hosts(16, 4, 3), leavers=(leaver("a", 2), leaver("z", 4))))
+    plan = play("maintenance", Played("h1", hosts(16, 4, 3), leavers=(leaver("a", 2), leaver("z", 4))))
     assert [(move.name, move.to) for move in plan.moves] == [("z", "h2"), ("a", "h3")]
 
 
 def test_data_on_one_host_moves_along_while_the_pool_has_room() -> None:
     local: dict[str, Any] = {"pools": ("local",), "pins": (Pin("root", "h1"),), "data": {"local": 10 * GIB}}
     two = (leaver("a", **local), leaver("b", **local))
-    snapshot = Snapshot("h1", hosts(8, 8), leavers=two, pool_free={("h2", "local"): 15 * GIB})
-    plan = play("maintenance", snapshot)
+    played = Played("h1", hosts(8, 8), leavers=two, pool_free={("h2", "local"): 15 * GIB})
+    plan = play("maintenance", played)
     assert (where(plan), stays(plan)) == ({"a": "h2"}, {"b": "NoHostFits"})
     assert "has no room in pool local" in plan.misfits[0].message
     assert plan.moves[0].bytes == 12 * GIB
@@ -139,7 +93,7 @@ def test_data_on_one_host_moves_along_while_the_pool_has_room() -> None:
 
 def test_a_running_guest_does_not_go_where_its_cpu_is_not() -> None:
     lacks = {"h2": (Refusal(Lack.CPU_MODEL, "EPYC"),)}
-    plan = play("maintenance", Snapshot("h1", hosts(8, 8, 1), leavers=(leaver("a", beside=lacks),)))
+    plan = play("maintenance", Played("h1", hosts(8, 8, 1), leavers=(leaver("a", beside=lacks),)))
     assert stays(plan) == {"a": "NoHostFits"}
     assert "has not the CPU EPYC" in plan.misfits[0].message
 
@@ -147,7 +101,7 @@ def test_a_running_guest_does_not_go_where_its_cpu_is_not() -> None:
 def test_a_vm_that_is_to_be_shut_down_leaves_in_any_case() -> None:
     pinned = leaver("b", stops=True, grace_s=90, pins=(Pin("root", "h1"),))
     two = (leaver("a", stops=True, grace_s=60), pinned)
-    plan = play("maintenance", Snapshot("h1", hosts(8, 8), leavers=two))
+    plan = play("maintenance", Played("h1", hosts(8, 8), leavers=two))
     assert [(move.action, move.to, move.reason) for move in plan.moves] == [
         ("Stop", "h2", None),
         ("Stop", None, "NoHostFits"),
@@ -165,93 +119,24 @@ def test_migrations_share_the_wire_and_so_many_go_on_at_once() -> None:
 
 
 def test_what_is_not_protected_is_not_started_elsewhere() -> None:
-    plan = play("host-loss", Snapshot("h1", hosts(8, 8), leavers=(leaver("a"), leaver("b", kept_by=LOCAL))))
+    plan = play("host-loss", Played("h1", hosts(8, 8), leavers=(leaver("a"), leaver("b", kept_by=LOCAL))))
     assert (where(plan), stays(plan)) == ({"a": "h2"}, {"b": "LocalStorage"})
     assert plan.seconds == RESTART_S
 
 
 def test_a_vm_starts_after_those_that_it_names_and_gets_what_they_leave() -> None:
     web = leaver("web", priority=200, after=("default/db",), after_timeout_s=120)
-    plan = play("host-loss", Snapshot("h1", hosts(8, 3), leavers=(web, leaver("db"))))
+    plan = play("host-loss", Played("h1", hosts(8, 3), leavers=(web, leaver("db"))))
     assert (where(plan), stays(plan)) == ({"db": "h2"}, {"web": "NotEnoughMemory"})
-    roomy = play("host-loss", Snapshot("h1", hosts(8, 8), leavers=(web, leaver("db"))))
+    roomy = play("host-loss", Played("h1", hosts(8, 8), leavers=(web, leaver("db"))))
     assert [(move.name, move.seconds) for move in roomy.moves] == [("db", 15), ("web", 135)]
 
 
 def test_vms_that_wait_for_each_other_start_all_the_same() -> None:
     two = (leaver("a", after=("default/b",)), leaver("b", after=("default/a", "default/b")))
-    assert where(play("host-loss", Snapshot("h1", hosts(8, 8), leavers=two))) == {"a": "h2", "b": "h2"}
+    assert where(play("host-loss", Played("h1", hosts(8, 8), leavers=two))) == {"a": "h2", "b": "h2"}
 
 
 def test_a_vm_that_waits_for_room_already_has_its_turn() -> None:
-    snapshot = Snapshot("h1", hosts(8, 3), leavers=(leaver("a"),), pending=(guest("b", priority=200),))
-    assert stays(play("host-loss", snapshot)) == {"a": "NotEnoughMemory"}
-
-
-GUESTS = st.lists(
-    st.tuples(st.integers(1, 6), st.integers(0, 2), st.booleans(), st.integers(1, 3)), max_size=12
-)
-SIZES = st.lists(st.integers(4, 24), min_size=2, max_size=4)
-
-
-def _snapshot(sizes: list[int], drawn: list[tuple[int, int, bool, int]]) -> Snapshot:
-    """Guests that had room, some on h1 and the others elsewhere."""
-    views, placed, leavers = hosts(*sizes), [], []
-    used: dict[str, int] = defaultdict(int)
-    for number, (gib, priority, apart, home) in enumerate(drawn):
-        name = f"h{min(home, len(sizes))}"
-        if used[name] + gib > sizes[int(name[1:]) - 1]:
-            continue
-        used[name] += gib
-        rules = (Rule({"app": "db"}),) if apart else ()
-        labels = {"app": "db"} if apart else {}
-        made = guest(f"g{number:02}", gib, priority=100 + priority, anti_affinity=rules, labels=labels)
-        if name == "h1":
-            leavers.append(Leaver(made))
-        else:
-            placed.append(Placed(made, name))
-    return Snapshot("h1", views, tuple(placed), tuple(leavers))
-
-
-@given(SIZES, GUESTS, st.sampled_from(["maintenance", "host-loss"]))
-def test_nothing_is_planned_onto_a_host_beyond_its_room(
-    sizes: list[int], drawn: list[tuple[int, int, bool, int]], question: Question
-) -> None:
-    snapshot = _snapshot(sizes, drawn)
-    plan = play(question, snapshot)
-    guests = {item.guest.name: item.guest for item in snapshot.leavers}
-    assert sorted([*where(plan), *stays(plan)]) == sorted(guests)
-    there = [*snapshot.placed, *(Placed(guests[name], to) for name, to in where(plan).items() if to)]
-    for view in snapshot.hosts:
-        on_it = [placed.guest for placed in there if placed.host == view.name]
-        assert sum(item.memory_bytes for item in on_it) <= view.memory_bytes
-        assert sum(cpu_request_millis(item, view) for item in on_it) <= view.cpu_millis
-        moved = {name for name, to in where(plan).items() if to == view.name}
-        apart = [item for item in on_it if item.anti_affinity]
-        assert len(apart) <= 1 or not any(item.name in moved for item in apart)
-        assert view.name != "h1" or not moved
-
-
-@given(SIZES, GUESTS)
-def test_a_loss_is_played_as_the_scheduler_decides_it(
-    sizes: list[int], drawn: list[tuple[int, int, bool, int]]
-) -> None:
-    snapshot = _snapshot(sizes, drawn)
-
-    def candidate(item: Guest, host: str | None) -> Candidate:
-        metadata = {"name": item.name, "namespace": "default", "uid": item.uid}
-        vm = VirtualMachine.parse({"metadata": metadata, "spec": {}})
-        return Candidate(vm, VmFacts(Assignment(host, 1)), item)
-
-    lost = (replace(snapshot.hosts[0], not_ready=LOST), *snapshot.hosts[1:])
-    assert World(lost).hosts[0].not_ready
-    asked = [candidate(item.guest, None) for item in snapshot.leavers]
-    there = [candidate(item.guest, item.host) for item in snapshot.placed]
-    decided = plan_pass(Observed(lost, (*asked, *there)), NOW)
-    names = {item.guest.name for item in snapshot.leavers}
-    given_hosts = {
-        change.vm.metadata.name: change.assignment.host
-        for change in decided.changes
-        if change.vm.metadata.name in names and change.assignment.host is not None
-    }
-    assert where(play("host-loss", snapshot)) == given_hosts
+    played = Played("h1", hosts(8, 3), leavers=(leaver("a"),), pending=(guest("b", priority=200),))
+    assert stays(play("host-loss", played)) == {"a": "NotEnoughMemory"}

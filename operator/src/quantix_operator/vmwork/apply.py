@@ -19,10 +19,10 @@ from quantix_api.resources import MANAGER_SCHEDULER, Resource
 from quantix_client.api import Manifest
 from quantix_client.errors import NotFound
 from quantix_operator.context import Context
-from quantix_operator.diskset.telling import Tell, told_status
 from quantix_operator.finalizers import Finalizers
 from quantix_operator.objects import Objects
 from quantix_operator.status_writer import StatusWriter
+from quantix_operator.vmwork.telling import Tell, told_status
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ class WorkWriter:
 
     async def keep(self, work: ApiObject) -> Manifest:
         """It does not go before what is done from now on is undone."""
-        held = await self._finalizers.ensure(self.live(work))
+        held = await self._finalizers.ensure(self._objects.live(work))
         if held is None:
             raise NotFound(f"{work.key} is gone")
         return held
@@ -60,16 +60,16 @@ class WorkWriter:
 
     async def take_back(self, work: ApiObject) -> None:
         """What was chosen, in the state that was looked at: it waits as before."""
-        await self._scheduler.write(self._resource, self.live(work), {}, on_version=True)
+        await self._scheduler.write(self._resource, self._objects.live(work), {}, on_version=True)
         log.info("chosen anew", kind=self._resource.kind, object=work.key)
 
     async def hand(self, work: ApiObject, host: str) -> None:
         """To another host; the rest stays as it was chosen."""
-        await self.choose(work, self._scheduler.owned(self.live(work)) | {"host": host})
+        await self.choose(work, self._scheduler.owned(self._objects.live(work)) | {"host": host})
 
     async def tell(self, work: ApiObject, told: Tell, vm: VirtualMachine | None, snapshot: str) -> None:
         """And the VM, if that is there, when it has failed."""
-        live = self.live(work)
+        live = self._objects.live(work)
         status = told_status(self._resource, live, told, datetime.now(UTC))
         written = await self._operator.write(self._resource, live, status, on_version=True)
         about = self._objects.manifest(vm) if vm is not None else None
@@ -85,15 +85,8 @@ class WorkWriter:
 
     async def leave(self, work: ApiObject, status: dict[str, Any]) -> None:
         """Its host says how it goes: `status` is all that is left to say."""
-        await self._operator.write(self._resource, self.live(work), status, leave_ready=True)
+        await self._operator.write(self._resource, self._objects.live(work), status, leave_ready=True)
 
     async def release(self, work: ApiObject) -> None:
         """The last step of its deletion."""
-        await self._finalizers.release(self.live(work))
-
-    def live(self, work: ApiObject) -> Manifest:
-        """As the API gave it."""
-        found = self._objects.manifest(work)
-        if found is None:
-            raise NotFound(f"{work.key} is gone")
-        return found
+        await self._finalizers.release(self._objects.live(work))

@@ -1,4 +1,4 @@
-"""What the operator says of a snapshot or restore while its host does not, and how it lets one go. Pure."""
+"""What the operator says of a snapshot, restore or migration, and how it lets one go. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 from quantix_api.facts import Fact, render_conditions, subject_in
 from quantix_api.resources import Resource
 from quantix_client.api import Manifest
-from quantix_operator.diskset.model import VmDisk
 
 
 @dataclass(frozen=True)
@@ -38,16 +37,11 @@ class Release:
 
 def told_status(resource: Resource, live: Manifest, told: Tell, now: datetime) -> dict[str, Any]:
     """Of manager `quantix-operator`."""
-    other = told.ready.repeated_as("Stalled" if told.ended else "Reconciling", "True")
+    facts = [told.ready]
+    if told.ready.status != "True":
+        facts.append(told.ready.repeated_as("Stalled" if told.ended else "Reconciling", "True"))
     return {
         "phase": told.phase,
         "observedGeneration": int(live["metadata"].get("generation") or 0),
-        "conditions": render_conditions([told.ready, other], subject_in(resource, live), now),
+        "conditions": render_conditions(facts, subject_in(resource, live), now),
     }
-
-
-def chosen_disk(disk: VmDisk) -> dict[str, Any]:
-    """A disk that a host is to keep or to set back."""
-    assert disk.volume is not None
-    metadata = disk.volume.metadata
-    return {"name": disk.name, "volume": metadata.name, "volumeUID": metadata.uid, "pool": disk.pool}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 from quantix_hostd.domainxml.element import Element, element
 from quantix_hostd.domainxml.pcie import BuiltinPort, behind
 from quantix_hostd.domainxml.spec import DomainSpec
@@ -11,6 +13,11 @@ _KIB = 1024
 # virtio-mem plugs whole blocks: the size of a transparent huge page on x86-64 (QEMU, virtio-mem.c)
 BLOCK_BYTES = 2 * 1024**2
 MEMORY_ALIAS = "ua-qx_memory"
+QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
+UNEVEN_RAM = "qx.ram"
+_UNEVEN_KIB = 8
+
+ElementTree.register_namespace("qemu", QEMU_NAMESPACE)
 
 
 def configure_memory(spec: DomainSpec) -> list[Element]:
@@ -22,6 +29,21 @@ def configure_memory(spec: DomainSpec) -> list[Element]:
         element("memory", {"unit": "KiB"}, text=most),
         element("currentMemory", {"unit": "KiB"}, text=_kib(spec.memory_bytes)),
     ]
+
+
+def configure_uneven_memory(spec: DomainSpec) -> list[Element]:
+    """Gives an emulated guest 8 KiB more than whole MiB, which libvirt has no words for: QEMU before 9.0 does
+    not notice all that such a guest writes while it is sent, where its memory is a multiple of 256 KiB
+    (docs/adr/0057). Memory in NUMA nodes and huge pages stays as it is.
+    """
+    if spec.kvm or spec.page_bytes or numa_cells(spec) is not None:
+        return []
+    # libvirt rounds up to whole MiB
+    size = f"{-(-spec.memory_bytes // 1024**2) * 1024 + _UNEVEN_KIB}k"
+    memory = ("-object", f"memory-backend-ram,id={UNEVEN_RAM},size={size}")
+    words = (*memory, "-machine", f"memory-backend={UNEVEN_RAM}", "-m", f"size={size}")
+    arguments = [element(f"{{{QEMU_NAMESPACE}}}arg", {"value": word}) for word in words]
+    return [element(f"{{{QEMU_NAMESPACE}}}commandline", {}, *arguments)]
 
 
 def room_bytes(spec: DomainSpec) -> int:

@@ -72,6 +72,7 @@ def render_domain(spec: DomainSpec) -> str:
     for configure in _DEVICES:
         devices.extend(configure(spec))
     domain.append(devices)
+    domain.extend(memory.configure_uneven_memory(spec))
     return serialize(domain)
 
 

@@ -7,8 +7,10 @@ in, the features of a CPU, companions of devices. `sent_domain` refuses whatever
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
+from quantix_hostd.domainxml.memory import QEMU_NAMESPACE, UNEVEN_RAM
 from quantix_hostd.domainxml.spec import METADATA_NAMESPACE
 
 Rules = Mapping[str, str]
@@ -34,6 +36,8 @@ _NUMBER: Rules = {"#": _INTEGER}
 _SIZE: Rules = {"unit": _WORD, "#": _COUNT}
 _OUR_LABEL: Rules = {"model": "dac", "relabel": "no"}
 _SECRET: Rules = {"type": "passphrase", "uuid": _WORD}
+_UNEVEN = re.escape(UNEVEN_RAM)
+_UNEVEN_SIZE = "size=[0-9]{1,12}k"
 _OFFLOADS = ("csum", "gso", "tso4", "tso6", "ecn", "ufo", "mrg_rxbuf")
 _ADDRESS_NUMBERS = ("domain", "bus", "slot", "function", "controller", "target", "unit", "port", "iobase")
 
@@ -47,6 +51,11 @@ _DOMAIN: Mapping[str, Rules] = {
     f"metadata/{{{METADATA_NAMESPACE}}}vm": {
         **dict.fromkeys(("epoch", "generation", "renderer"), _COUNT),
         "*": _ANY,
+    },
+    f"{{{QEMU_NAMESPACE}}}commandline": _NONE,
+    f"{{{QEMU_NAMESPACE}}}commandline/{{{QEMU_NAMESPACE}}}arg": {
+        "value": f"-object|-machine|-m|{_UNEVEN_SIZE}|memory-backend={_UNEVEN}"
+        f"|memory-backend-ram,id={_UNEVEN},{_UNEVEN_SIZE}"
     },
     "maxMemory": {**_SIZE, "slots": _COUNT},
     "memory": _SIZE,

@@ -9,6 +9,7 @@ import pytest
 
 from quantix_api.errors import InvariantError
 from quantix_api.identity import nic_port_name
+from quantix_hostd.domainxml.memory import QEMU_NAMESPACE
 from quantix_hostd.domainxml.spec import tap_name
 from quantix_hostd.domainxml.view import differences, view
 from quantix_hostd.migration.sent_domain import Awaited, why_not
@@ -120,7 +121,8 @@ def test_what_quantix_makes_may_come(name: str) -> None:
         ("/usr/bin/qemu-system-x86_64", "/tmp/program"),
         ("/usr/bin/qemu-system-x86_64", "qemu-system-x86_64"),
         ("/dev/urandom", "/dev/random"),
-        (END, END + '<commandline xmlns="http://libvirt.org/schemas/domain/qemu/1.0"/>'),
+        (END, f'{END}<commandline xmlns="{QEMU_NAMESPACE}"><arg value="-chardev"/></commandline>'),
+        (END, f'{END}<commandline xmlns="{QEMU_NAMESPACE}"><env name="A" value="b"/></commandline>'),
         (END, END + '<seclabel type="static" model="dac"><label>+0:+0</label></seclabel>'),
         (END, END + '<seclabel model="dac"><label>+0:+0</label></seclabel>'),
         (END, END + '<seclabel type="dynamic" model="dac"><baselabel>+0:+0</baselabel></seclabel>'),

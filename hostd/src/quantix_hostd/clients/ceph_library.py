@@ -7,6 +7,7 @@ directory of the system's modules, since whatever else lies there is of other ve
 from __future__ import annotations
 
 import sys
+import threading
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
@@ -14,27 +15,31 @@ from pathlib import Path
 from typing import Any
 
 _DIRECTORY = Path("/usr/lib/python3/dist-packages")
+# reentrant: `rbd` loads `rados`
+_LOADING = threading.RLock()
 
 
 class BindingMissingError(Exception):
     """The package is not installed, or for another version of Python; its text says which file is missing."""
 
 
-@lru_cache(maxsize=1)
 def rados() -> Any:
     """The module `rados`. Raises BindingMissingError."""
-    return _load("rados")
+    with _LOADING:
+        return _load("rados")
 
 
-@lru_cache(maxsize=1)
 def rbd() -> Any:
     """The module `rbd`. Raises BindingMissingError."""
-    # which imports `rados` by its name
-    rados()
-    return _load("rbd")
+    with _LOADING:
+        # which imports `rados` by its name
+        _load("rados")
+        return _load("rbd")
 
 
+@lru_cache(maxsize=2)
 def _load(name: str) -> Any:
+    """Once for a process: a second time beside the first, it would crash."""
     path = _DIRECTORY / f"{name}{EXTENSION_SUFFIXES[0]}"
     if not path.exists():
         raise BindingMissingError(f"{path} is not there: it is of package python3-{name}")

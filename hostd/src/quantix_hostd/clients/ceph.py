@@ -43,8 +43,8 @@ _OPTIONS = {
     "rbd_cache": "false",
     # two threads a connection are enough for what is asked here
     "ms_async_op_threads": "2",
-    # One runs whatever comes back. Beside a second one, an image may be closed and freed while what opened it is
-    # about to take a lock in it (librbd 16.2, ImageState): a call that is never answered, or a broken heap
+    # One runs whatever comes back. Beside a second one, an image may be closed and freed while what opened it
+    # is about to take a lock in it (librbd 16.2, ImageState): a call that is never answered, or a broken heap
     "librados_thread_count": "1",
     "log_file": "",
     "log_to_stderr": "false",

@@ -147,7 +147,7 @@ POOL_TEMPLATES: tuple[Template, ...] = (
         "Pool {pool} was deleted, and {path} stays: image {image} lies nowhere else.",
         "qx pool create {pool} --path {place} has it again; or remove it on {host}, as root",
     ),
-    Template("Reachable", "StoragePool", "Hosts that reach it: {hosts} of {all}."),
+    Template("Reachable", "StoragePool", "Hosts that reach it: {hosts} of {all}{but}."),
     Template("Enough", "StoragePool", "At least 15 % of it are free on every host."),
     Template(
         "FillsUp",

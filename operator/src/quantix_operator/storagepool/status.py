@@ -9,7 +9,8 @@ from typing import Any
 from quantix_api import StoragePool
 from quantix_api.conditions import STALLED_REASONS
 from quantix_api.facts import Fact, fact
-from quantix_api.message_text import cause_of
+from quantix_api.message_table_phrases import NOT_BY
+from quantix_api.message_text import cause_of, first_of
 from quantix_api.not_built import refused_parts
 from quantix_api.quantities import UNIT_BYTES, format_size, human_size
 from quantix_client.apply import comparable
@@ -120,7 +121,9 @@ def _ready(observed: Observed) -> Fact:
     if degraded is not None:
         return fact("Ready", "False", "Degraded", said=degraded.message)
     if reaching:
-        return fact("Ready", "True", "Reachable", hosts=len(reaching), all=len(observed.reports))
+        cut_off = [report.host for report in observed.reports if report.reached is False]
+        but = NOT_BY.format(hosts=first_of(cut_off)) if cut_off else ""
+        return fact("Ready", "True", "Reachable", hosts=len(reaching), all=len(observed.reports), but=but)
     if all(report.reached is None for report in observed.reports):
         return fact("Ready", "Unknown", "Pending", pool=observed.pool.metadata.name)
     misplaced = next((report for report in observed.reports if report.reason), None)

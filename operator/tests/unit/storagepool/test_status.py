@@ -153,6 +153,7 @@ def test_a_host_that_reaches_it_is_enough() -> None:
     wrong = Report("h2", False, message="h2 has no directory /pool.", reason="DirectoryMissing")
     facts = {item.type: item for item in pool_facts(Observed(LOCAL, [wrong, REACHED]))}
     assert (facts["Ready"].reason, "Stalled" in facts) == ("Reachable", False)
+    assert facts["Ready"].message == "Hosts that reach it: 1 of 2, not h2."
 
 
 @pytest.mark.parametrize(

@@ -290,6 +290,8 @@ def _of_vm(observed: Observed) -> Fact | None:
 
 
 def _lost(observed: Observed) -> Fact | None:
-    if observed.host_lost and observed.volume.status.host:
+    """Of what is in a shared pool, every other host has it, too."""
+    is_elsewhere = observed.pool_is_shared and observed.volume.status.data == "Present"
+    if observed.host_lost and observed.volume.status.host and not is_elsewhere:
         return fact("Ready", "Unknown", "HostFailed", host=observed.volume.status.host)
     return None

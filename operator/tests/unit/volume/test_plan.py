@@ -69,6 +69,11 @@ PLACE_CASES: dict[str, tuple[Plan, str | None, str]] = {
     ),
     "a host once given stays": (planned(UPLOAD, {"host": "h2"}), "h2", ""),
     "a host that is not heard": (planned(UPLOAD, {"host": "h2"}, host_lost=True), "h2", "HostFailed"),
+    "a host that is not heard, of what every other host has, too": (
+        planned(UPLOAD, {"host": "h2", "data": "Present"}, host_lost=True, pool_is_shared=True),
+        "h2",
+        "",
+    ),
     "one made for a VM is left to that VM's host": (planned(UPLOAD, made_for_vm=True), None, ""),
     "of a VM that no host takes": (planned(made_for_vm=True, stranded="web-1"), None, "WaitingForHost"),
     "of a VM that is off and never had a host": (

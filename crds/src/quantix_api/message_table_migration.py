@@ -81,7 +81,12 @@ _ENDED = (
         "{host} cannot give {name} the CPU {model} with which it was started.",
         "another host, or a restart of {name} there",
     ),
-    Template("SourceFailed", _MIGRATION, "{host} gave it up: {said}.", "qx host explain {host}"),
+    Template(
+        "SourceFailed",
+        _MIGRATION,
+        "{host} gave it up: {said}.",
+        "qx status shows how both hosts are; then make a new migration",
+    ),
     Template("TargetFailed", _MIGRATION, "{host} could not receive it: {said}.", "another host"),
     Template(
         "SourceFailed",

@@ -153,7 +153,8 @@ async def test_a_host_says_in_its_own_words_why_it_gave_up(world: MovingWorld, w
     await world.look()
     world.says("move", source={"outcome": "GaveUp", "reason": word, "message": "so it is."})
     await world.look()
-    assert world.told("move")[1:] == (word, "h1 gave it up: so it is. Try: qx host explain h1.")
+    advice = "qx status shows how both hosts are; then make a new migration"
+    assert world.told("move")[1:] == (word, f"h1 gave it up: so it is. Try: {advice}.")
 
 
 @pytest.mark.parametrize("word", ["Succeeded", "Queued", "SnapshotRunning", "Bogus", ""])

@@ -50,6 +50,12 @@ _OF_SNAPSHOTS = (
         "qx vm start {off}, or a snapshot without memory",
     ),
     Template(
+        "ConfigRefused",
+        _SNAPSHOT,
+        "Disk {encrypted} of {name} is encrypted, and memory, kept in the clear, has what was read of it.",
+        "a snapshot without memory",
+    ),
+    Template(
         "PoolCannotSnapshot",
         _SNAPSHOT,
         "The disks of {name} are kept by several hosts: {hosts}.",

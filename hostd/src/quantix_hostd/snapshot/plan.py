@@ -153,6 +153,9 @@ def is_live(seen: SnapshotObserved) -> bool:
     plugged = all(disk.target and disk.live_place == disk.place for disk in seen.disks)
     if not (guest.steady and ours and plugged):
         raise as_wait("Starting", _SOON_S, starting=name)
+    if seen.snapshot.spec.memory and guest.encrypted_disk:
+        # plugged in since it was chosen, or on its way out
+        raise as_wait("ConfigRefused", _SOON_S, name=name, encrypted=guest.encrypted_disk)
     return True
 
 

@@ -225,7 +225,8 @@ class QemuImg:
             secrets = [w for name in descriptors for w in _secret(name, f"/{name}")]
             seen = replace(view, memory={f"/{name}": number for name, number in descriptors.items()})
             argv = self._sandbox.argv(("qemu-img", verb, *secrets, *words), seen, limits)
-            return await _run_whole(*before, *argv, timeout_s=timeout_s, pass_fds=numbers)
+            what = f"qemu-img {verb}"
+            return await _run_whole(*before, *argv, what=what, timeout_s=timeout_s, pass_fds=numbers)
 
 
 def _secret(name: str, file: str) -> tuple[str, str]:
@@ -254,9 +255,11 @@ async def _run_measured(*arguments: str, timeout_s: float, pass_fds: tuple[int, 
     return await _run(*arguments, timeout_s=timeout_s, pass_fds=pass_fds)
 
 
-async def _run_whole(*argv: str, timeout_s: float, pass_fds: tuple[int, ...] = ()) -> CommandResult:
+async def _run_whole(
+    *argv: str, timeout_s: float, pass_fds: tuple[int, ...] = (), what: str = ""
+) -> CommandResult:
     try:
-        return await run(*argv, timeout_s=timeout_s, pass_fds=pass_fds)
+        return await run(*argv, what=what, timeout_s=timeout_s, pass_fds=pass_fds)
     except CommandFailed as error:
         if _NO_SPACE in error.result.stderr:
             raise as_error(TransientError, "PoolFull", what="this disk", said=_NO_SPACE) from error

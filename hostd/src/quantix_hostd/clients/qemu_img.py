@@ -22,7 +22,7 @@ from quantix_hostd.clients.passphrase import WRONG_PASSPHRASE, in_memory
 from quantix_hostd.clients.sandbox import TOOLS, Confinement, Limits, View, limited_cpu
 from quantix_hostd.copy_bounds import CopyBounds
 
-# A run that copies nothing is bounded by its CPU time: a passphrase takes 4 s of it, and a starved host gives a
+# A run that copies nothing is bounded by CPU time: a passphrase takes 4 s of it, and a starved host gives a
 # tenth of a core. The other time is for a disk that hangs.
 CPU_S, WALL_S = 60, 600.0
 _INSPECT = Limits(memory_bytes=1 << 30, cpu_s=CPU_S)

@@ -175,8 +175,8 @@ TABLE: tuple[ConditionRow, ...] = (
         "Ready",
         "Taken",
         "Taking VirtualMachineNotFound NotRunning Starting MigrationRunning SnapshotRunning "
-        "RestoreInProgress Moving DiskMissing QuiesceRequired PoolCannotSnapshot SnapshotInterrupted "
-        f"SnapshotFailed {_OF_DISKS}",
+        "RestoreInProgress Moving DiskMissing QuiesceRequired PoolCannotSnapshot ConfigRefused "
+        f"SnapshotInterrupted SnapshotFailed {_OF_DISKS}",
     ),
     *_row("VirtualMachineSnapshot", "Quiesced", "Frozen", "NotAsked NoAgent FreezeFailed FreezeTimedOut"),
     *_row(

@@ -162,7 +162,7 @@ IMAGE_TEMPLATES: tuple[Template, ...] = (
     Template(
         "AddressRefused",
         "Image",
-        "{server} leads to {address}, an address of this host or its network; images are not fetched there.",
+        "{server} leads to {address}, which a host, its network or Ceph has; images are not fetched there.",
         "qx image upload, or an administrator who adds it to imageAddressesAllowed of ConfigMap "
         "quantix-cluster; it then goes on by itself",
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quantix_api.message_template import NOTHING_TO_DO, Template
+from quantix_api.message_template import ANOTHER, NOTHING_TO_DO, Template
 
 _SNAPSHOT, _RESTORE = "VirtualMachineSnapshot", "VirtualMachineRestore"
 _BOTH = f"{_SNAPSHOT}, {_RESTORE}"
@@ -47,7 +47,13 @@ _OF_SNAPSHOTS = (
         "NotRunning",
         _SNAPSHOT,
         "Only a VM that runs has memory to keep, and {off} does not.",
-        "qx vm start {off}, or a snapshot without memory",
+        "qx vm start {off} and take another one, or one without memory",
+    ),
+    Template(
+        "ConfigRefused",
+        _SNAPSHOT,
+        "Disk {encrypted} of {name} is encrypted, and memory, kept in the clear, has what was read of it.",
+        "a snapshot without memory",
     ),
     Template(
         "PoolCannotSnapshot",
@@ -76,10 +82,10 @@ _OF_SNAPSHOTS = (
         "QuiesceRequired",
         _SNAPSHOT,
         "It was to be taken only with file systems held still: {why}.",
-        "look after the agent in the guest, or take one with quiesce Auto",
+        "look after the agent in the guest and take another one, or one with quiesce Auto",
     ),
-    Template("SnapshotInterrupted", _SNAPSHOT, "It was not finished: {what}.", "take another one"),
-    Template("SnapshotFailed", _SNAPSHOT, "It was not taken. Said: {said}.", "take another one"),
+    Template("SnapshotInterrupted", _SNAPSHOT, "It was not finished: {what}.", ANOTHER),
+    Template("SnapshotFailed", _SNAPSHOT, "It was not taken. Said: {said}.", ANOTHER),
 )
 
 _OF_RESTORES = (

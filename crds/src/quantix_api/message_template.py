@@ -19,3 +19,4 @@ class Template:
 
 
 NOTHING_TO_DO = "nothing; it goes on by itself"
+ANOTHER = "take another one"

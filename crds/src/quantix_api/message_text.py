@@ -58,3 +58,9 @@ def without_promise(hint: str) -> str:
     for promise in _PROMISES:
         hint = hint.removesuffix(promise)
     return hint
+
+
+def without_promises(hint: str) -> str:
+    """A hint without all that says that something goes on by itself, "" where nothing else is to be done."""
+    parts = (part for part in hint.split("; ") if "by itself" not in part)
+    return "; ".join(part for part in parts if part != "nothing")

@@ -31,7 +31,7 @@ from quantix_api.message_table_snapshot import SNAPSHOT_TEMPLATES
 from quantix_api.message_table_storage import STORAGE_TEMPLATES
 from quantix_api.message_table_vm import VM_TEMPLATES
 from quantix_api.message_template import Template
-from quantix_api.message_text import hint_of, quoted, sentence_of, text_of
+from quantix_api.message_text import hint_of, quoted, sentence_of, text_of, without_promises
 
 MAX_LENGTH = 300
 _ELLIPSIS = "…"
@@ -137,6 +137,18 @@ def message_of(error: QuantixError) -> str:
     """An error as a condition's message, at most 300 characters, all of them printable."""
     text = _printable(str(error))
     return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1].rstrip() + _ELLIPSIS
+
+
+def over(text: str, then: str = "") -> str:
+    """A message of what has failed for good: nothing in its hint promises that it goes on by itself, and
+    `then` is what to do, where the hint does not say that already.
+    """
+    hint = without_promises(hint_of(text))
+    if then and then not in hint:
+        hint = f"{hint}; then {then}" if hint else then
+    sentence = sentence_of(text)
+    room = MAX_LENGTH - len(text_of("", hint))
+    return text_of(sentence if len(sentence) <= room else f"{sentence[: room - 1].rstrip()}{_ELLIPSIS}", hint)
 
 
 def all_told(messages: Sequence[str]) -> str:

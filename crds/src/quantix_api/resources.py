@@ -6,6 +6,7 @@ Used by the client to build paths and by everybody else to say which kind they m
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 GROUP = "quantix.io"
 VERSION = "v1alpha1"
@@ -78,15 +79,21 @@ class Resource:
         return f"{root}/{self.version}/{self.plural}"
 
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str = "") -> str:
-        """The URL path of a collection, an object or a subresource of it."""
+        """The URL path of a collection, an object or a subresource. Names are quoted, which makes no name
+        of what is none: the API server takes `%2F` for a slash, and `quantix_client.api` refuses it.
+        """
         if self.namespaced and namespace is not None:
             root = f"/apis/{self.group}" if self.group else "/api"
-            base = f"{root}/{self.version}/namespaces/{namespace}/{self.plural}"
+            base = f"{root}/{self.version}/namespaces/{_segment(namespace)}/{self.plural}"
         else:
             base = self.collection_path
         if name is not None:
-            base = f"{base}/{name}"
+            base = f"{base}/{_segment(name)}"
         return f"{base}/{subresource}" if subresource else base
+
+
+def _segment(name: str) -> str:
+    return quote(name, safe=":")
 
 
 def _quantix(plural: str, kind: str, *, namespaced: bool) -> Resource:

@@ -6,6 +6,7 @@ wrong the check is a rule with a sentence, because a pattern would show a regula
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -13,10 +14,17 @@ from quantix_api.markers import Range, Rule, Text
 from quantix_api.quantities import CPU_PATTERN, SIZE_PATTERN
 
 _NAME = "[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
+_LONGEST_NAME = 253
+
+
+def is_name(text: str) -> bool:
+    """Whether an object can be called so (RFC 1123, as `Name`)."""
+    return len(text) <= _LONGEST_NAME and re.fullmatch(_NAME, text) is not None
+
 
 Name = Annotated[
     str,
-    Text(253, 1),
+    Text(_LONGEST_NAME, 1),
     Rule(
         f"self.matches('^{_NAME}$')",
         "must be the name of an object: small letters, digits, '-' and '.', such as web-1",

@@ -11,9 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantix_api.conditions import TABLE as CONDITIONS
-from quantix_api.errors import InvariantError, PermanentError
+from quantix_api.errors import InvariantError, PermanentError, TransientError
 from quantix_api.message_template import Template
-from quantix_api.messages import MAX_LENGTH, TABLE, as_error, fields_of, message_of, render, templates_of
+from quantix_api.message_text import text_of
+from quantix_api.messages import (
+    MAX_LENGTH,
+    TABLE,
+    as_error,
+    fields_of,
+    message_of,
+    over,
+    render,
+    templates_of,
+)
 from quantix_lab.source_trees import nodes, sources
 
 BANNED = (
@@ -277,3 +287,18 @@ def test_what_moves_the_cursor_of_a_terminal_is_not_said() -> None:
 def test_what_moves_the_cursor_of_a_terminal_is_no_part_of_a_condition() -> None:
     error = PermanentError("InternalError", "libvirt said \x1b]0;you\x07\nno.")
     assert message_of(error) == "libvirt said ]0;you no."
+
+
+def test_what_is_over_promises_nothing_and_says_what_to_do_then() -> None:
+    down = message_of(as_error(TransientError, "LibvirtDown", said="no socket"))
+    assert over(down, "take another one") == (
+        "libvirt does not answer. Said: no socket. Try: take another one."
+    )
+    full = text_of("The pool is full.", "make room; it then goes on by itself")
+    assert over(full, "take another one") == "The pool is full. Try: make room; then take another one."
+    assert over(full) == "The pool is full. Try: make room."
+    said = text_of("It is so.", "look, and take another one")
+    assert over(said, "take another one") == said
+    long = over("x" * 400, "take another one")
+    assert len(long) <= MAX_LENGTH
+    assert long.endswith("… Try: take another one.")

@@ -1,11 +1,17 @@
-"""What ConfigMap `quantix-cluster` tells hosts: which cluster they belong to, and where images come from."""
+"""What the API tells hosts of the cluster: which one they belong to, and where images may come from."""
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
+from dataclasses import replace
+
 from quantix_api.errors import TransientError
-from quantix_api.resources import CLUSTER_CONFIG_MAP, CONFIG_MAPS, NAMESPACE_SYSTEM
+from quantix_api.resources import CLUSTER_CONFIG_MAP, CONFIG_MAPS, HOSTS, NAMESPACE_SYSTEM, STORAGE_POOLS
 from quantix_client.api import ApiClient
-from quantix_hostd.image_addresses import AddressRules, parse_rules
+from quantix_client.server_names import ServerNames
+from quantix_hostd.image_addresses import AddressRules, IPAddress, parse_rules
+from quantix_hostd.platform_addresses import platform_addresses
 
 
 async def read_cluster_uid(api: ApiClient) -> str:
@@ -17,9 +23,23 @@ async def read_cluster_uid(api: ApiClient) -> str:
     return uid
 
 
-async def read_address_rules(api: ApiClient) -> AddressRules:
-    """From where an administrator lets images come. Raises ApiError, and TransientError (AddressRefused) for
-    what is no range.
+async def read_address_rules(api: ApiClient, names: ServerNames) -> AddressRules:
+    """From where an administrator lets images come, and what is the cluster's own. Raises ApiError, and
+    TransientError (AddressRefused) for what is no range.
     """
     found = await api.get(CONFIG_MAPS, CLUSTER_CONFIG_MAP, NAMESPACE_SYSTEM)
-    return parse_rules(found.get("data") or {})
+    rules = parse_rules(found.get("data") or {})
+    # of the other hosts no watch tells: a cluster has many, and images are fetched seldom
+    hosts, pools = await api.list(HOSTS), await api.list(STORAGE_POOLS)
+    own = platform_addresses(hosts.items, pools.items)
+    named = await asyncio.gather(*(_addresses(name, names) for name in sorted(own.names)))
+    return replace(rules, platform=own.addresses.union(*named))
+
+
+async def _addresses(name: str, names: ServerNames) -> frozenset[IPAddress]:
+    """None of a name that leads nowhere: nobody can connect by it either."""
+    try:
+        found = await names.resolve(name)
+    except OSError:
+        return frozenset()
+    return frozenset(ipaddress.ip_address(result["host"].partition("%")[0]) for result in found)

@@ -1,5 +1,5 @@
-"""From which addresses images are fetched: never from this host, its link or metadata services, unless an
-administrator says so. Pure.
+"""From which addresses images are fetched: never from a host of the cluster, its link, Ceph's monitors or
+metadata services, unless an administrator says so. Pure.
 
 Called by `clients.http_source` for each address that a name of a URL leads to, and by `cluster`, which reads
 the administrator's ranges (docs/adr/0027). Whoever may create an Image must not read what only the host may.
@@ -34,10 +34,14 @@ IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True)
 class AddressRules:
-    """What an administrator wants beyond the rules that always hold. `denied` counts before `allowed`."""
+    """What an administrator wants beyond the rules that always hold. `denied` counts before `allowed`, and
+    that before `platform`, the addresses of the cluster's own servers: what is said of a connection to them
+    would tell which of their ports are open.
+    """
 
     allowed: tuple[IPNetwork, ...] = ()
     denied: tuple[IPNetwork, ...] = ()
+    platform: frozenset[IPAddress] = frozenset()
 
 
 def parse_rules(data: Mapping[str, str]) -> AddressRules:
@@ -72,7 +76,7 @@ def refuse_address(
         raise as_error(TransientError, "AddressRefused", server=host, address=address, range=denied)
     if any(real in network for network in rules.allowed):
         return
-    if _is_special(real) or real in _METADATA or is_own(real):
+    if _is_special(real) or real in _METADATA or real in rules.platform or is_own(real):
         raise as_error(TransientError, "AddressRefused", server=host, address=address)
 
 

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import IO
 
 import structlog
@@ -24,6 +25,7 @@ from quantix_client.api import ApiClient
 from quantix_client.clock import SystemClock
 from quantix_client.lease import HostLease
 from quantix_client.logs import configure_logging
+from quantix_client.server_names import ServerNames
 from quantix_hostd.assembly import Hostd
 from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.cluster import read_address_rules
@@ -51,7 +53,7 @@ async def serve(settings: Settings) -> None:
                 identity.kubeconfig, user_agent="quantix-hostd", on_answer=metrics.requests
             )
         )
-        source = HttpSource(lambda: read_address_rules(api))
+        source = HttpSource(partial(read_address_rules, api, ServerNames()))
         hostd = Hostd(settings, api, source, clock, metrics)
         await patiently("start", hostd.prepare)
         stack.push_async_callback(hostd.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 
 import pytest
 
@@ -97,3 +98,15 @@ def test_numbers_that_only_some_programs_read_as_addresses_are_refused(host: str
 @pytest.mark.parametrize("host", ["example.org", "127.0.0.1", "::1", "1.example", "0x7f.example.org", "x0"])
 def test_names_and_plain_addresses_are_not_odd(host: str) -> None:
     refuse_odd_host(host)
+
+
+def test_the_clusters_own_servers_are_refused_unless_an_administrator_allows_them() -> None:
+    other = ipaddress.ip_address("10.1.0.7")
+    rules = AddressRules(platform=frozenset({other}))
+    for address in (other, ipaddress.ip_address("::ffff:10.1.0.7")):
+        with pytest.raises(TransientError) as raised:
+            refuse_address("images.example", address, rules, is_own)
+        assert raised.value.reason == "AddressRefused"
+    refuse_address("images.example", ipaddress.ip_address("10.1.0.8"), rules, is_own)
+    allowed = replace(rules, allowed=(ipaddress.ip_network("10.1.0.0/24"),))
+    refuse_address("images.example", other, allowed, is_own)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from quantix_hostd.clients.command import CommandFailed
-from quantix_hostd.clients.qemu_img import Disk, QemuImg
+from quantix_hostd.clients.qemu_img import CPU_S, WALL_S, Disk, QemuImg
 from quantix_lab.open_sandbox import OpenSandbox
 
 _UNMEASURED = "qemu-img: data: Unable to get accurate CPU usage"
@@ -19,7 +19,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A qemu-img that fails as often as `failures` has lines, with the next of them, and notes each run."""
     program, noted = tmp_path / "qemu-img", tmp_path / "runs"
     program.write_text(
-        f"#!/bin/sh\necho run >> {noted}\n"
+        f'#!/bin/sh\necho "run with $(ulimit -t) s" >> {noted}\n'
         f'said=$(sed -n "$(wc -l < {noted})p" {tmp_path}/failures)\n'
         '[ -z "$said" ] || { echo "$said" >&2; exit 1; }\n'
     )
@@ -45,3 +45,10 @@ async def test_it_is_tried_few_times_and_nothing_else_is(
     with pytest.raises(CommandFailed):
         await create(tmp_path, *[said] * 9)
     assert len(runs.read_text().splitlines()) == tried
+
+
+async def test_a_disk_is_made_in_so_much_cpu_time_however_long_that_takes(runs: Path, tmp_path: Path) -> None:
+    """LUKS takes 4 s of it; on a starved host that was more than the 30 s that it had."""
+    await create(tmp_path)
+    assert runs.read_text() == f"run with {CPU_S} s\n"
+    assert WALL_S >= 10 * CPU_S

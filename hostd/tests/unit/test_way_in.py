@@ -93,7 +93,7 @@ class Started:
     async def __call__(self, *argv: str, **how: Any) -> CommandResult:
         self.count += 1
         if self._hangs:
-            raise CommandTimedOut(argv, how["timeout_s"])
+            raise CommandTimedOut(argv[0], how["timeout_s"])
         return await run(*argv, **how)
 
 

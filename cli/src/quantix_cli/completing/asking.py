@@ -12,7 +12,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from quantix_api.references import shared_reference
 from quantix_api.resources import NAMESPACE_SHARED
@@ -35,7 +35,7 @@ def ask(noun: str, kubeconfig: Path, context: str | None, namespace: str | None)
     access = load(kubeconfig, context=context)
     resource = NOUNS[noun].resource
     home = namespace or access.namespace or "default"
-    names = _names(_get(access, resource.path(quote(home, safe="") if resource.namespaced else None)))
+    names = _names(_get(access, resource.path(home if resource.namespaced else None)))
     if noun in SHARED_NOUNS and home != NAMESPACE_SHARED:
         shared = _names(_get(access, resource.path(NAMESPACE_SHARED)))
         names += [shared_reference(name) for name in shared]

@@ -67,7 +67,8 @@ _PLACEMENT = {
     ),
     "ConfigRefused": Advice(
         "The message names the field or QEMU's own words; `qx vm explain NAME` shows them whole.",
-        "Change that field. Fields that are not built yet are marked in the reference of the kinds.",
+        "Change that field, or leave out what it says cannot be. Fields that are not built yet are marked in "
+        "the reference of the kinds.",
     ),
 }
 

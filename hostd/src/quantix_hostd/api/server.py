@@ -18,6 +18,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.resources import IMAGES, VOLUMES
+from quantix_api.scalars import is_name
 from quantix_hostd.api.backend import Backend
 from quantix_hostd.api.gate import Gate
 from quantix_hostd.api.guard import ADMITTED, Guard, LocalGuard, ReviewingGuard
@@ -89,7 +90,8 @@ class ApiServer:
 def build_app(backend: Backend, guard: Guard) -> web.Application:
     """All routes behind one guard."""
     known = _wait_until_known(backend)
-    middlewares = [_say_why, known] if guard.local else [_keep_the_admitted, _say_why, known]
+    asked = [_say_why, _refuse_what_is_no_name, known]
+    middlewares = asked if guard.local else [_keep_the_admitted, *asked]
     app = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=middlewares)
     app.add_routes(VirtualMachineDoors(backend, guard).routes())
     app.add_routes(ImageDoors(backend, guard).routes())
@@ -152,6 +154,15 @@ async def _say_why(request: web.Request, handler: Handler) -> web.StreamResponse
         return await handler(request)
     except QuantixError as error:
         return web.Response(status=status_of(error), text=str(error))
+
+
+@web.middleware
+async def _refuse_what_is_no_name(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A part of a path may hold `%2F`, and be asked of the API with more rights than the caller has."""
+    for part in ("namespace", "name", "uid"):
+        if not is_name(request.match_info.get(part, part)):
+            raise web.HTTPNotFound(text=f"No object has such a {part}.")
+    return await handler(request)
 
 
 @web.middleware

@@ -9,18 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shlex
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import structlog
 
 from quantix_api.errors import PermanentError, TransientError
 from quantix_api.message_text import quoted
 
-_MAX_QUOTE = 150
+_MAX_QUOTE, _MAX_LOGGED = 150, 4000
+_VERB = re.compile(r"[a-z][a-z-]*")
+# all of a path but its last name
+_DIRECTORIES = re.compile(r"(?<![\w.-])/(?:[^\s/'\"`:,]+/)+")
 _DEATH_S = 5.0
 
 log = structlog.get_logger(__name__)
@@ -36,25 +40,22 @@ class CommandResult:
 
 
 class CommandFailed(TransientError):
-    """The program ended with another code than 0. The command comes last: conditions cut long sentences."""
+    """The program ended with another code than 0. What this says reaches users: it holds what was run
+    (`qemu-img create`) and no directory of the host. The log has the whole command.
+    """
 
-    def __init__(self, argv: Sequence[str], result: CommandResult) -> None:
-        said = (result.stderr.strip() or result.stdout.strip())[-_MAX_QUOTE:].rstrip(".")
-        super().__init__(
-            "CommandFailed",
-            f"A program ended with {_end_of(result.code)}. Said: {quoted(said) or 'nothing'}. "
-            f"It was `{shlex.join(argv)}`",
-        )
+    def __init__(self, what: str, result: CommandResult) -> None:
+        said = _DIRECTORIES.sub("", result.stderr.strip() or result.stdout.strip())
+        quote = quoted(said[-_MAX_QUOTE:].rstrip(".")) or "nothing"
+        super().__init__("CommandFailed", f"{what} ended with {_end_of(result.code)}. Said: {quote}.")
         self.result = result
 
 
 class CommandTimedOut(TransientError):
-    """The program was killed at its deadline."""
+    """The program was killed at its deadline; said as in CommandFailed."""
 
-    def __init__(self, argv: Sequence[str], timeout_s: float) -> None:
-        super().__init__(
-            "CommandTimedOut", f"A program did not end within {timeout_s:g} s. It was `{shlex.join(argv)}`"
-        )
+    def __init__(self, what: str, timeout_s: float) -> None:
+        super().__init__("CommandTimedOut", f"{what} did not end within {timeout_s:g} s.")
 
 
 def _kill(group: int) -> None:
@@ -64,6 +65,7 @@ def _kill(group: int) -> None:
 
 async def run(
     *argv: str,
+    what: str = "",
     timeout_s: float = 30.0,
     stdin: str | None = None,
     pass_fds: tuple[int, ...] = (),
@@ -72,7 +74,8 @@ async def run(
     death_s: float = _DEATH_S,
 ) -> CommandResult:
     """Run `argv` and return what it said. One that outlives `timeout_s` is given to `kill` (by its process
-    group), and waited for `death_s` longer.
+    group), and waited for `death_s` longer. `what`: how users are told of it, as program and verb, where the
+    first words only start it.
 
     Raises CommandFailed (with `check`), CommandTimedOut, or PermanentError with reason ProgramMissing.
     """
@@ -95,15 +98,29 @@ async def run(
         async with asyncio.timeout(timeout_s):
             out, err = await process.communicate(stdin.encode() if stdin is not None else None)
     except TimeoutError as error:
-        raise CommandTimedOut(argv, timeout_s) from error
+        log.warning("program ended at its deadline", command=shlex.join(argv), timeout_s=timeout_s)
+        raise CommandTimedOut(what or _name_of(argv), timeout_s) from error
     finally:
         if process.returncode is None:
             kill(process.pid)
             await _wait_for_death(process, argv, death_s)
     result = CommandResult(process.returncode or 0, _text(out), _text(err))
     if check and result.code != 0:
-        raise CommandFailed(argv, result)
+        raise failed(argv, result, what)
     return result
+
+
+def failed(argv: Sequence[str], result: CommandResult, what: str = "") -> CommandFailed:
+    """The error of a program that ended so; its whole command is logged."""
+    said = result.stderr.strip()[-_MAX_LOGGED:]
+    log.warning("program failed", command=shlex.join(argv), code=result.code, said=said)
+    return CommandFailed(what or _name_of(argv), result)
+
+
+def _name_of(argv: Sequence[str]) -> str:
+    """The program and its verb."""
+    verb = [word for word in argv[1:2] if _VERB.fullmatch(word)]
+    return " ".join((PurePath(argv[0]).name, *verb))
 
 
 def rank_for_memory(pid: int, proc: Path = Path("/proc")) -> None:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from quantix_hostd.clients.command import CommandFailed, run
+from quantix_hostd.clients.command import failed, run
 from quantix_hostd.facts.links import DefaultRoute, LinkFacts, Route
 
 # rtnetlink(7): numbers above 191 are free; shown by `ip route` as "proto 207"
@@ -108,7 +108,7 @@ class NetlinkClient:
         argv = [*self._ip, *arguments]
         result = await run(*argv, check=False)
         if result.code != 0 and not any(words in result.stderr for words in _GONE):
-            raise CommandFailed(argv, result)
+            raise failed(argv, result)
 
     def _inside(self) -> list[str]:
         return [] if self._namespace is None else ["ip", "netns", "exec", self._namespace]

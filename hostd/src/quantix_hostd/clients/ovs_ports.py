@@ -17,19 +17,29 @@ from typing import Any, Protocol
 from quantix_api.errors import TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.clients import command
-from quantix_hostd.clients.guest_guard import COOKIES, COOKIES_MASK, TABLE, Guarded, parse_guarded, plan_guard
+from quantix_hostd.clients.guest_guard import (
+    COOKIES,
+    COOKIES_MASK,
+    TABLE,
+    Guarded,
+    GuardedPort,
+    parse_guarded,
+    plan_guard,
+)
 from quantix_hostd.domainxml.spec import tap_name
 from quantix_hostd.facts.switch import OWNER_KEY, PortProblem
 
 _PORT_KEY = "iface-id"
 _INSTALLED_KEY = "ovn-installed"
+# libvirt 9.0, virnetdevopenvswitch.c
+_MAC_KEY = "attached-mac"
 _CALL_TIMEOUT_S = 5
 
 
 @dataclass(frozen=True)
 class Interface:
     """One interface of the bridge. `port` is the logical switch port (iface-id), "" when it has none;
-    `number` the bridge's own number for it, None while it has none.
+    `number` the bridge's own number for it, None while it has none; `mac` the guest's, as libvirt notes it.
     """
 
     name: str
@@ -37,6 +47,7 @@ class Interface:
     owner: str
     installed: bool
     number: int | None = None
+    mac: str = ""
 
 
 class GuestPorts(Protocol):
@@ -58,8 +69,8 @@ class GuestPorts(Protocol):
         """Remove interfaces of ours whose port is not in `live`; returns their names."""
 
     async def guard(self, routers: Collection[str]) -> int:
-        """Let nobody pose as a router by any interface of ours (`clients.guest_guard`), but by those of the
-        ports `routers`; returns how many flows were missing for that.
+        """Let nobody pose as a router, or as another guest, by any interface of ours (`clients.guest_guard`),
+        but by those of the ports `routers`; returns how many flows were missing for that.
         """
 
 
@@ -105,8 +116,8 @@ class OvsGuestPorts:
         return names
 
     async def guard(self, routers: Collection[str]) -> int:
-        numbers = guarded_numbers(set(routers), await self.interfaces())
-        plan = plan_guard(numbers, await self._guarded())
+        guarded = guarded_ports(set(routers), await self.interfaces())
+        plan = plan_guard(guarded, await self._guarded())
         if plan.lines:
             await self._ofctl("add-flows", "-", stdin="\n".join(plan.lines))
         return len(plan.missing)
@@ -206,10 +217,10 @@ def stale_interfaces(live: set[str], interfaces: Iterable[Interface]) -> tuple[s
     return tuple(names)
 
 
-def guarded_numbers(routers: set[str], interfaces: Iterable[Interface]) -> frozenset[int]:
-    """The bridge's numbers of the interfaces of ours whose guest is no router."""
+def guarded_ports(routers: set[str], interfaces: Iterable[Interface]) -> frozenset[GuardedPort]:
+    """The interfaces of ours whose guest is no router."""
     return frozenset(
-        interface.number
+        GuardedPort(interface.number, interface.mac)
         for interface in interfaces
         if interface.owner and interface.number is not None and interface.port not in routers
     )
@@ -234,4 +245,5 @@ def _interface(name: str, external_ids: Mapping[str, str], ofport: Any) -> Inter
         installed=external_ids.get(_INSTALLED_KEY) == "true",
         # An empty set before it has a number, -1 when it gets none (ovs-vswitchd.conf.db(5), Interface)
         number=ofport if isinstance(ofport, int) and ofport > 0 else None,
+        mac=external_ids.get(_MAC_KEY, "").lower(),
     )

@@ -19,14 +19,14 @@ from quantix_api.message_table_phrases import NO_FILE, TABLES_DAMAGED
 from quantix_api.messages import as_error
 from quantix_hostd.clients.command import CommandFailed, CommandResult, run
 from quantix_hostd.clients.passphrase import WRONG_PASSPHRASE, in_memory
-from quantix_hostd.clients.sandbox import TOOLS, Confinement, Limits, View
+from quantix_hostd.clients.sandbox import TOOLS, Confinement, Limits, View, limited_cpu
 from quantix_hostd.copy_bounds import CopyBounds
 
-_MAKE_S = 30.0
-_GROW_S = 120.0
-_INSPECT_S = 600.0
-_INSPECT = Limits(memory_bytes=1 << 30, cpu_s=60)
-_GROW = Limits(memory_bytes=1 << 30, cpu_s=60, file_bytes=1 << 46)
+# A run that copies nothing is bounded by CPU time: a passphrase takes 4 s of it, and a starved host gives a
+# tenth of a core. The other time is for a disk that hangs.
+CPU_S, WALL_S = 60, 600.0
+_INSPECT = Limits(memory_bytes=1 << 30, cpu_s=CPU_S)
+_GROW = Limits(memory_bytes=1 << 30, cpu_s=CPU_S, file_bytes=1 << 46)
 _COPY_MEMORY_BYTES = 4 << 30
 
 # what takes long gives way to everything else, and does not outlive this process
@@ -109,7 +109,7 @@ class QemuImg:
                 str(disk.path),
                 str(size_bytes),
             )
-            await _run_measured(*argv, timeout_s=_MAKE_S, pass_fds=tuple(descriptors.values()))
+            await _run_measured(*argv, pass_fds=tuple(descriptors.values()))
 
     async def copy(self, source: Disk, target: Disk, bounds: CopyBounds) -> None:
         """Write the content of a disk into the blank one at `target`, holes kept: all of it, or where both
@@ -149,7 +149,7 @@ class QemuImg:
         """
         view = View(disk.seen_at(_TO), {disk.inside(_TO): disk.path}, await _writers(disk.path))
         words = ("resize", "-q", "--image-opts", _opened(disk, _TO, _NEW), str(size_bytes))
-        await self._locked_up(words, view, _GROW, _GROW_S, passphrases={_NEW: disk.passphrase})
+        await self._locked_up(words, view, _GROW, WALL_S, passphrases={_NEW: disk.passphrase})
 
     async def try_passphrase(self, disk: Disk) -> None:
         """Open an encrypted disk to read it, also while a guest has it.
@@ -158,7 +158,7 @@ class QemuImg:
         """
         view = View({disk.inside(_TO): disk.path, **disk.seen_at(_TO)}, group=await _writers(disk.path))
         words = ("map", "-U", "--output=json", "--max-length=512", "--image-opts", _opened(disk, _TO, _NEW))
-        await self._locked_up(words, view, _GROW, _GROW_S, passphrases={_NEW: disk.passphrase})
+        await self._locked_up(words, view, _GROW, WALL_S, passphrases={_NEW: disk.passphrase})
 
     async def inspect_foreign(self, path: Path, image_format: str) -> int:
         """Open a file from outside as `image_format`, look at all its tables, and return its virtual size in
@@ -198,7 +198,7 @@ class QemuImg:
 
     async def _looked_at(self, arguments: Sequence[str], view: View) -> CommandResult:
         try:
-            return await self._locked_up(arguments, view, _INSPECT, _INSPECT_S, _WITH_LEISURE)
+            return await self._locked_up(arguments, view, _INSPECT, WALL_S, _WITH_LEISURE)
         except CommandFailed as error:
             if error.result.code == _OUT_OF_CPU:
                 too_much = f"QEMU needs more than {_INSPECT.cpu_s} s of CPU time to read its tables"
@@ -225,7 +225,8 @@ class QemuImg:
             secrets = [w for name in descriptors for w in _secret(name, f"/{name}")]
             seen = replace(view, memory={f"/{name}": number for name, number in descriptors.items()})
             argv = self._sandbox.argv(("qemu-img", verb, *secrets, *words), seen, limits)
-            return await _run_whole(*before, *argv, timeout_s=timeout_s, pass_fds=numbers)
+            what = f"qemu-img {verb}"
+            return await _run_whole(*before, *argv, what=what, timeout_s=timeout_s, pass_fds=numbers)
 
 
 def _secret(name: str, file: str) -> tuple[str, str]:
@@ -239,24 +240,25 @@ def _opened(disk: Disk, mount: Path, secret: str) -> str:
     return f"driver={disk.driver}{key},file.driver=file,file.filename={path}"
 
 
-async def _run(*arguments: str, timeout_s: float, pass_fds: tuple[int, ...] = ()) -> CommandResult:
-    return await _run_whole("qemu-img", *arguments, timeout_s=timeout_s, pass_fds=pass_fds)
+async def _run(*arguments: str, pass_fds: tuple[int, ...]) -> CommandResult:
+    argv = (*_BOUND, *limited_cpu(CPU_S), "qemu-img", *arguments)
+    return await _run_whole(*argv, what=f"qemu-img {arguments[0]}", timeout_s=WALL_S, pass_fds=pass_fds)
 
 
-async def _run_measured(*arguments: str, timeout_s: float, pass_fds: tuple[int, ...]) -> CommandResult:
+async def _run_measured(*arguments: str, pass_fds: tuple[int, ...]) -> CommandResult:
     """As `_run`, again where QEMU could not measure how fast it tries passphrases."""
     for _ in range(_MEASURED_AGAIN):
         try:
-            return await _run(*arguments, timeout_s=timeout_s, pass_fds=pass_fds)
+            return await _run(*arguments, pass_fds=pass_fds)
         except CommandFailed as error:
             if _UNMEASURED not in error.result.stderr:
                 raise
-    return await _run(*arguments, timeout_s=timeout_s, pass_fds=pass_fds)
+    return await _run(*arguments, pass_fds=pass_fds)
 
 
-async def _run_whole(*argv: str, timeout_s: float, pass_fds: tuple[int, ...] = ()) -> CommandResult:
+async def _run_whole(*argv: str, what: str, timeout_s: float, pass_fds: tuple[int, ...]) -> CommandResult:
     try:
-        return await run(*argv, timeout_s=timeout_s, pass_fds=pass_fds)
+        return await run(*argv, what=what, timeout_s=timeout_s, pass_fds=pass_fds)
     except CommandFailed as error:
         if _NO_SPACE in error.result.stderr:
             raise as_error(TransientError, "PoolFull", what="this disk", said=_NO_SPACE) from error

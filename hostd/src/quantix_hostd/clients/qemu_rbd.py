@@ -58,7 +58,8 @@ async def convert(source: End, target: End, timeout_s: float, account: Sequence[
         words = ("qemu-img", "convert", "-q", *secrets, *blank, "--image-opts", "--target-image-opts", *ends)
         numbers = tuple(descriptors.values())
         try:
-            await run(*IN_THE_BACKGROUND, *account, *words, timeout_s=timeout_s, pass_fds=numbers)
+            argv = (*IN_THE_BACKGROUND, *account, *words)
+            await run(*argv, what="qemu-img convert", timeout_s=timeout_s, pass_fds=numbers)
         except CommandFailed as error:
             if any(text in error.result.stderr for text in _NO_SPACE):
                 raise as_error(TransientError, "PoolFull", what="this disk", said=_NO_SPACE[0]) from error

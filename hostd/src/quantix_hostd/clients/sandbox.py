@@ -88,12 +88,16 @@ def _directories(inside: Path) -> list[str]:
     return [word for directory in above for word in ("--dir", str(directory))]
 
 
+def limited_cpu(cpu_s: int) -> tuple[str, str]:
+    """The words that start a program which may take so much CPU time (prlimit(1))."""
+    # first a signal that tells why, then the end
+    return "prlimit", f"--cpu={cpu_s}:{cpu_s + 5}"
+
+
 def _limited(limits: Limits) -> list[str]:
     return [
-        "prlimit",
+        *limited_cpu(limits.cpu_s),
         f"--as={limits.memory_bytes}",
-        # first a signal that tells why, then the end
-        f"--cpu={limits.cpu_s}:{limits.cpu_s + 5}",
         f"--fsize={limits.file_bytes}",
         f"--nproc={_MAX_PROCESSES}",
         "--core=0",

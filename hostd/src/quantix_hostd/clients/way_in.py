@@ -17,7 +17,7 @@ import structlog
 
 from quantix_api.errors import QuantixError
 from quantix_client.clock import Clock, SystemClock
-from quantix_hostd.clients.command import CommandFailed, CommandResult, CommandTimedOut, run
+from quantix_hostd.clients.command import CommandResult, CommandTimedOut, failed, run
 from quantix_hostd.clients.patience import PatientThreads
 from quantix_hostd.clients.qemu_account import QemuAccount
 
@@ -98,7 +98,7 @@ class QemusWayIn:
         argv = ["setpriv", *as_user, "sh", "-c", _TRY, "sh", *map(str, ways)]
         tried = await self._start(*argv, timeout_s=_TIMEOUT_S, check=False)
         if tried.code not in (0, _BARRED_CODE):
-            raise CommandFailed(argv, tried)
+            raise failed(argv, tried)
         return Path(tried.stdout) if tried.code else None
 
 

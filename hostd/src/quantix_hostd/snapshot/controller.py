@@ -15,6 +15,7 @@ import structlog
 
 from quantix_api import VirtualMachineSnapshot
 from quantix_api.errors import QuantixError, WaitingError
+from quantix_api.message_text import cause_of
 from quantix_api.messages import render
 from quantix_api.resources import VIRTUAL_MACHINE_SNAPSHOTS, VIRTUAL_MACHINES
 from quantix_api.virtual_machine_snapshot import OVER
@@ -130,7 +131,7 @@ class SnapshotController:
             return
         name = snapshot.metadata.name
         if verdict.failed:
-            text = render("SnapshotFailed", snapshot=name, why=verdict.message.rstrip(".")).text
+            text = render("SnapshotFailed", snapshot=name, why=cause_of(verdict.message)).text
             tell(self._tools.events, VIRTUAL_MACHINES, vm, Told("SnapshotFailed", text, "Warning"))
         elif verdict.reason == "Taken":
             told = Told("SnapshotTaken", render("SnapshotTaken", snapshot=name).text)

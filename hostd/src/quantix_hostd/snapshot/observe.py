@@ -22,6 +22,7 @@ from quantix_api.virtual_machine_snapshot import SnapshotDisk
 from quantix_client.errors import ApiError, NotFound
 from quantix_client.reading import model_of
 from quantix_hostd.claims import Claim, VolumePlace, place_shown
+from quantix_hostd.domainxml.encrypted import encrypted_disks
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.domainxml.view import DomainView, view
 from quantix_hostd.facts.domain import PAUSED_BY_USER, DomainState
@@ -85,6 +86,7 @@ async def _guest(tools: SnapshotTools, vm: VirtualMachine) -> tuple[GuestSeen | 
         steady=paused or domain.state is DomainState.RUNNING,
         leaves=vm.status.migration is not None or (leaving is not None and leaving.step != "stays"),
         held_epoch=live.metadata.epoch if live.metadata else 0,
+        encrypted_disk=next(iter(encrypted_disks(domain.live_xml)), ""),
     )
     return guest, live
 

@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 from quantix_api.conditions import ready_reason
 from quantix_api.errors import QuantixError, TransientError, WaitingError
 from quantix_api.message_table_phrases import A_RESTORE, A_VOLUME, DATA_GONE
+from quantix_api.message_template import ANOTHER
 from quantix_api.message_text import first_of
-from quantix_api.messages import as_error, as_wait, message_of, render
+from quantix_api.messages import as_error, as_wait, message_of, over, render
 from quantix_api.virtual_machine_snapshot import OVER
 from quantix_hostd.claims import Holder
 from quantix_hostd.snapshot.actions import Action, Forget, GoOn, RemoveData, Take, Thaw, Undo
@@ -85,7 +86,7 @@ def _plan_taking(seen: SnapshotObserved) -> SnapshotPlan:
         return SnapshotPlan((Undo(kept, None),))
     if seen.work.error is not None:
         reason, message = words_of(seen.work.error)
-        kept = replace(kept, reason=reason, message=message)
+        kept = replace(kept, reason=reason, message=over(message, ANOTHER))
     if kept.reason:
         return SnapshotPlan((Undo(kept, replace(kept, step="failed")),))
     if kept.step == "copying":
@@ -153,6 +154,9 @@ def is_live(seen: SnapshotObserved) -> bool:
     plugged = all(disk.target and disk.live_place == disk.place for disk in seen.disks)
     if not (guest.steady and ours and plugged):
         raise as_wait("Starting", _SOON_S, starting=name)
+    if seen.snapshot.spec.memory and guest.encrypted_disk:
+        # plugged in since it was chosen, or on its way out
+        raise as_wait("ConfigRefused", _SOON_S, name=name, encrypted=guest.encrypted_disk)
     return True
 
 

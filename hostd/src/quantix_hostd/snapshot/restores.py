@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -14,7 +15,8 @@ from quantix_api import VirtualMachineRestore
 from quantix_api.conditions import ready_reason
 from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.facts import Fact, fact, render_conditions, subject_of, with_kstatus
-from quantix_api.messages import message_of, render
+from quantix_api.message_text import cause_of
+from quantix_api.messages import message_of, over, render
 from quantix_api.resources import VIRTUAL_MACHINE_RESTORES, VIRTUAL_MACHINES
 from quantix_api.times import render_time
 from quantix_api.virtual_machine_restore import OVER
@@ -120,7 +122,7 @@ class RestoreController:
         if phase == "Restored":
             told = Told("RestoreDone", render("RestoreDone", snapshot=name).text)
         else:
-            why = ready.message.rstrip(".")
+            why = cause_of(ready.message)
             told = Told("RestoreFailed", render("RestoreFailed", snapshot=name, why=why).text, "Warning")
         tell(self._tools.events, VIRTUAL_MACHINES, vm, told)
 
@@ -132,7 +134,8 @@ def _restored(restore: VirtualMachineRestore) -> Fact:
 
 
 def _failed(error: QuantixError) -> Fact:
-    return _told(error, fact("Ready", "False", "RestoreFailed", said=error.message.rstrip(".")))
+    failed = _told(error, fact("Ready", "False", "RestoreFailed", said=error.message.rstrip(".")))
+    return replace(failed, message=over(failed.message))
 
 
 def _told(error: QuantixError, otherwise: Fact) -> Fact:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from yarl import URL
 
 from quantix_api.resources import VOLUMES
 from quantix_client.api import ApiClient
@@ -158,3 +159,26 @@ async def test_only_who_was_admitted_keeps_the_connection(
         async with client.get(path, headers={"Authorization": f"Bearer {token}"}) as answer:
             assert answer.status == status
             assert (answer.headers.get("Connection") != "close") is kept
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "images/red/..%2f..%2fblue%2fimages%2fsecretimg/content",
+        "images/red%2f..%2f..%2fblue%2fimages/secretimg/content",
+        "images/red/..%2f..%2fblue/upload",
+        "volumes/red/a%2fb/upload",
+        "virtualmachines/red/..%2fweb-1/screenshot",
+        "virtualmachines/red/%252e%252e/log",
+        "virtualmachines/red/web-1%0a/metrics",
+        "virtualmachines/Red/web-1/console",
+    ],
+)
+async def test_what_is_no_name_opens_no_door(world: ApiWorld, method: str, path: str) -> None:
+    """hostd would ask the API for it with rights of its own."""
+    async with TestClient(TestServer(build_app(world.backend, world.guard))) as client:
+        url = URL(f"{client.make_url('/v1/')}{path}", encoded=True)
+        async with client.session.request(method, url) as answer:
+            assert answer.status in ((404, 405) if method == "PUT" else (404,))
+    assert not world.guard.asked

@@ -16,7 +16,8 @@ from quantix_operator.vmwork.telling import Release, Tell
 @dataclass(frozen=True)
 class Shot:
     """One snapshot. `vm`: the one of that name, until it goes; `disks`: those of it that are asked for;
-    `taken_already`: another one of that VM that a host is taking; `heard`: its host said how it goes.
+    `taken_already`: another one of that VM that a host is taking; `heard`: its host said how it goes;
+    `encrypted_disk`: an encrypted disk of the VM, asked for or not, "" for none.
     """
 
     snapshot: VirtualMachineSnapshot
@@ -24,6 +25,12 @@ class Shot:
     disks: tuple[VmDisk, ...] = ()
     taken_already: str = ""
     heard: bool = False
+    encrypted_disk: str = ""
+
+    @property
+    def bars_memory(self) -> bool:
+        """Whether memory is asked for of a guest that may hold there what it read of an encrypted disk."""
+        return self.snapshot.spec.memory and bool(self.encrypted_disk)
 
     @property
     def is_over(self) -> bool:

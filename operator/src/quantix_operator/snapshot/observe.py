@@ -30,4 +30,9 @@ def _shot(objects: Objects, snapshot: VirtualMachineSnapshot) -> Shot:
     if vm is None or snapshot.deleting:
         return Shot(snapshot, heard=heard)
     disks = disks_of(objects, vm, snapshot.spec.disks)
-    return Shot(snapshot, vm, disks, snapshot_under_way(objects, vm), heard)
+    return Shot(snapshot, vm, disks, snapshot_under_way(objects, vm), heard, _encrypted_disk(objects, vm))
+
+
+def _encrypted_disk(objects: Objects, vm: VirtualMachine) -> str:
+    volumes = ((disk.name, disk.volume) for disk in disks_of(objects, vm, ()))
+    return next((name for name, volume in volumes if volume and volume.spec.encryption is not None), "")

@@ -54,13 +54,13 @@ def _deleted(shot: Shot, reach: Reach) -> tuple[Action, ...]:
 
 
 def _is_elsewhere(shot: Shot, host: str) -> bool:
-    """Whether another host, or other volumes, would be chosen now; not once the chosen one may have stored
-    anything, which it says before.
+    """Whether another host, other volumes, or nothing at all would be chosen now; not once the chosen one may
+    have stored anything, which it says before.
     """
     status, vm = shot.snapshot.status, shot.vm
     if status.data == "Present" or vm is None:
         return False
-    if vm.metadata.uid != status.virtual_machine_uid or host_of(vm) not in ("", host):
+    if vm.metadata.uid != status.virtual_machine_uid or host_of(vm) not in ("", host) or shot.bars_memory:
         return True
     there = {(disk.name, disk.volume.metadata.uid, disk.pool) for disk in shot.disks if disk.volume}
     if any((disk.name, disk.volume_uid, disk.pool) not in there for disk in status.disks):
@@ -82,9 +82,12 @@ def _begin(shot: Shot, reach: Reach, begun: dict[str, str]) -> tuple[Action, ...
     if vm is None:
         missing = shot.snapshot.spec.virtual_machine
         return (waits(fact("Ready", "False", "VirtualMachineNotFound", missing=missing)),)
-    why = _barred(shot, vm, begun) or _unfit(shot, vm)
-    if why is not None:
-        return (waits(why),)
+    if shot.bars_memory and not vm.deleting:
+        why = fact("Ready", "False", "ConfigRefused", name=vm.metadata.name, encrypted=shot.encrypted_disk)
+        return (fails(why),)
+    barred = _barred(shot, vm, begun) or _unfit(shot, vm)
+    if barred is not None:
+        return (waits(barred),)
     found = _where(shot, vm, reach)
     if isinstance(found, Tell):
         return (found,)

@@ -123,6 +123,12 @@ class SnappingWorld(MovingWorld):
         """Its data is on its way to another pool."""
         self.says(f"{vm}-root", movingTo=pool)
 
+    def encrypted(self, volume: str) -> None:
+        """As if it had been made so."""
+        live = self.live(volume)
+        live["spec"]["encryption"] = {"secretRef": {"name": "disk-key"}}
+        self.api.put(live)
+
     def without_data(self, vm: str) -> None:
         volume = self.live(f"{vm}-root")
         self.put(

@@ -123,6 +123,36 @@ async def test_memory_of_a_vm_that_is_off_is_refused(world: SnappingWorld) -> No
     assert world.told("snap")[:2] == ("Failed", "NotRunning")
 
 
+async def test_memory_of_a_vm_with_an_encrypted_disk_is_refused(world: SnappingWorld) -> None:
+    """What it read of that disk is in its memory, and that is kept in the clear."""
+    world.vm("web", disks=[{"name": "root", "size": "10Gi"}, {"name": "safe", "volume": "other-root"}])
+    world.vm("other")
+    world.encrypted("other-root")
+    world.snap("snap", memory=True, disks=["root"])
+    await world.pass_all()
+    phase, reason, message = world.told("snap")
+    assert (phase, reason) == ("Failed", "ConfigRefused")
+    assert "Disk safe of web is encrypted" in message
+    assert message.endswith("Try: a snapshot without memory.")
+    assert world.live("snap")["status"].get("host") is None
+    world.snap("without", at="10:00:01", disks=["root"])
+    await world.pass_all()
+    assert world.live("without")["status"]["host"] == "h1"
+
+
+async def test_an_encrypted_disk_that_comes_before_memory_is_kept_takes_the_choice_back(
+    world: SnappingWorld,
+) -> None:
+    world.snap("snap", memory=True)
+    await world.pass_all()
+    assert world.live("snap")["status"]["host"] == "h1"
+    world.encrypted("web-root")
+    world.host_says("snap", "ConfigRefused", phase="Pending", data="Absent")
+    await world.pass_all()
+    assert "host" not in world.live("snap")["status"]
+    assert world.told("snap")[:2] == ("Failed", "ConfigRefused")
+
+
 async def test_a_vm_that_is_starting_is_waited_for(world: SnappingWorld) -> None:
     world.says("web", phase="Starting")
     world.snap("snap")

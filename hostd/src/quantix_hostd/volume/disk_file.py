@@ -141,6 +141,8 @@ class DiskFileMaker:
 
     async def made_bytes(self, pool: PoolDir, recipe: Recipe) -> int | None:
         """What a volume that is made as a copy will take at most, None where that is not known."""
+        if recipe.origin is not None and isinstance(recipe.origin.place.pool, CephPool):
+            return None
         source = _source(pool, recipe)
         if source is None:
             return None

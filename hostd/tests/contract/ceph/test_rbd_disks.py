@@ -25,9 +25,11 @@ from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.qemu_img import QemuImg
 from quantix_hostd.clients.rbd_import import RbdImport
+from quantix_hostd.clients.rbd_snapshots import take_snapshot
 from quantix_hostd.clients.sandbox import Sandbox
 from quantix_hostd.clients.state_store import StateByKind, StateFiles
 from quantix_hostd.image.rbd_images import RbdImages
+from quantix_hostd.snapshot_place import SnapshotPlace
 from quantix_hostd.transfer.received import Received
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.rbd_disk import RbdDiskMaker
@@ -238,6 +240,29 @@ async def test_a_disk_comes_from_a_directory_and_goes_back(
     assert (found.capacity_bytes, found.backing) == (64 * MIB, "")
     assert fast.states.read(pool.place(handle)) == b"what the firmware remembers"
     read = ["qemu-io", "-r", "-f", "qcow2", "-c", "read -P 7 0 1M", str(pool.place(handle).data)]
+    said = await asyncio.to_thread(lambda: subprocess.check_output(read, text=True))
+    assert "verification failed" not in said
+
+
+async def test_a_volume_in_a_directory_is_made_of_a_snapshot_in_ceph(
+    fast: Fast, pool: PoolDir, ceph_cluster: CephCluster
+) -> None:
+    source, handle, snapshot = str(uuid4()), str(uuid4()), str(uuid4())
+    open_way(pool.path)
+    await fast.disks.make(fast.pool, Recipe(source, 64 * MIB))
+    await asyncio.to_thread(write, ceph_cluster, source, 0, 5)
+    await asyncio.to_thread(take_snapshot, fast.pool, source, snapshot)
+    await asyncio.to_thread(write, ceph_cluster, source, 0, 6)
+    kept = Origin("default/data", source, SnapshotPlace(fast.pool.key, source, snapshot), 64 * MIB)
+    recipe = Recipe(handle, 96 * MIB, origin=kept)
+
+    assert await fast.files.made_bytes(pool, recipe) is None
+    assert await fast.files.make(pool, recipe)
+
+    found = fast.files.read(pool.place(handle))
+    assert found is not None
+    assert (found.capacity_bytes, found.backing) == (96 * MIB, "")
+    read = ["qemu-io", "-r", "-f", "qcow2", "-c", "read -P 5 0 64k", str(pool.place(handle).data)]
     said = await asyncio.to_thread(lambda: subprocess.check_output(read, text=True))
     assert "verification failed" not in said
 

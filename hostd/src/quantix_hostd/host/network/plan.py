@@ -77,7 +77,7 @@ def plan_packet_filter(spec: NetworkSpec, found: str) -> tuple[ReplacePacketFilt
     done without the switch.
     """
     wire = spec.wire.device if spec.wire else ""
-    tables = render_tables(_sources(spec), EXTERNAL_BRIDGE, wire, spec.senders)
+    tables = render_tables(_sources(spec), EXTERNAL_BRIDGE, wire, spec.senders, spec.platform)
     return () if _normal(tables) == _normal(found) else (ReplacePacketFilter(tables),)
 
 

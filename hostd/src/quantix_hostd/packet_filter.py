@@ -43,7 +43,7 @@ _BEFORE_FRAGMENTS = "-450"
 def render_tables(
     prefixes: Iterable[str],
     bridge: str,
-    wire: str = "",
+    wires: Iterable[str] = (),
     senders: Iterable[str] = (),
     platform: Iterable[str] | None = None,
 ) -> str:
@@ -53,10 +53,10 @@ def render_tables(
     What comes in by it from an address that has no place there goes nowhere, and what is forwarded from there
     begins nothing with the addresses of `platform`; while these are not known (None), with nobody.
     What comes in by a guest's tap is not for the host at all, whatever it says, and the host says nothing
-    there. So it is with a `wire` that is a port of the switch: its bridge hears and answers, with the same
-    MAC, and the host's own stack would do so once more. `senders` are the addresses of the hosts that send
-    guests now: from there alone a connection to the ports where QEMU receives begins. One that has begun is
-    never ended: a guest may be on its way by it.
+    there. So it is with `wires` that are ports of the switch: that of tunnels, whose bridge hears and answers
+    with the same MAC, and those of the site, on which the host has no address.
+    `senders` are the addresses of the hosts that send guests now: from there alone a connection to the ports
+    where QEMU receives begins. One that has begun is never ended: a guest may be on its way by it.
 
     Written exactly as `nft list` prints it, so that both can be compared.
     """
@@ -75,8 +75,9 @@ def render_tables(
     for_others = (from_guests, *_forwarded(platform))
     forwarded = ("forwarded", "filter hook forward priority filter", for_others)
     received = ("input", "filter hook input priority filter", (from_guests, *closed))
-    by_a_port = (_BY_A_TAP, f'iifname "{wire}" drop') if wire else (_BY_A_TAP,)
-    into_a_port = (_INTO_A_TAP, f'oifname "{wire}" drop') if wire else (_INTO_A_TAP,)
+    ports = sorted(set(wires))
+    by_a_port = (_BY_A_TAP, *(f'iifname "{wire}" drop' for wire in ports))
+    into_a_port = (_INTO_A_TAP, *(f'oifname "{wire}" drop' for wire in ports))
     heard = ("heard", f"filter hook prerouting priority {_BEFORE_FRAGMENTS}", by_a_port)
     said = ("said", "filter hook output priority raw", into_a_port)
     asked = ("input", "filter hook input priority filter", by_a_port)

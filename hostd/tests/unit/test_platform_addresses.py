@@ -127,12 +127,12 @@ def clock() -> ManualClock:
 async def test_hosts_monitors_and_doors_are_known_and_a_new_host_within_a_minute(clock: ManualClock) -> None:
     api, names = Api(host(tunnel="10.9.0.1")), Names(api="10.0.0.1")
     known = platform(api, clock, names, "10.1.0.1")
-    assert await known.addresses() == {"10.9.0.1", "10.0.0.1", "10.1.0.1"}
+    assert await known.addresses() == frozenset({"10.9.0.1", "10.0.0.1", "10.1.0.1"})
     api.hosts.append(host(tunnel="10.9.0.2"))
-    assert await known.addresses() == {"10.9.0.1", "10.0.0.1", "10.1.0.1"}
+    assert await known.addresses() == frozenset({"10.9.0.1", "10.0.0.1", "10.1.0.1"})
     assert api.lists == 1, "looks may follow each other fast"
     await clock.advance(30)
-    assert await known.addresses() == {"10.9.0.1", "10.9.0.2", "10.0.0.1", "10.1.0.1"}
+    assert await known.addresses() == frozenset({"10.9.0.1", "10.9.0.2", "10.0.0.1", "10.1.0.1"})
 
 
 async def test_what_was_known_stays_so_while_nobody_answers(clock: ManualClock) -> None:
@@ -141,7 +141,7 @@ async def test_what_was_known_stays_so_while_nobody_answers(clock: ManualClock) 
     before = await known.addresses()
     api.away, names.known = True, {}
     await clock.advance(30)
-    assert await known.addresses() == before == {"10.9.0.1", "10.0.0.1", "10.1.0.1"}
+    assert await known.addresses() == before == frozenset({"10.9.0.1", "10.0.0.1", "10.1.0.1"})
 
 
 async def test_before_the_hosts_were_read_nothing_is_known_and_the_next_look_asks_again(
@@ -152,4 +152,4 @@ async def test_before_the_hosts_were_read_nothing_is_known_and_the_next_look_ask
     known = platform(api, clock, Names())
     assert await known.addresses() is None
     api.away = False
-    assert await known.addresses() == {"10.9.0.1"}
+    assert await known.addresses() == frozenset({"10.9.0.1"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from quantix_api.conditions import condition_of
 from quantix_lab.guest_console import guest_console
 from quantix_lab.lab import Lab
+from quantix_lab.machine import INTERNET
 from quantix_lab.machine_view import SHARED, MachineView, Manifest
 from quantix_lab.vm_manifests import ipv4, small_vm
 
@@ -72,3 +74,19 @@ def test_guests_on_two_hosts_reach_each_other(lab: Lab, pair: tuple[Manifest, Ma
             asked = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 9 {ipv4(other)} 80"
             said = console.ask(f"{asked} | grep -o 'hostname=[a-z]*'")
             assert said.endswith(f"hostname={other['metadata']['name']}"), said
+
+
+def test_guests_reach_the_world_and_no_host(
+    lab: Lab, cluster: MachineView, pair: tuple[Manifest, Manifest]
+) -> None:
+    """Each by its own host: as far as a packet is forwarded there, it has the address of that host."""
+    told = [cluster.get("host", host.name)["status"]["addresses"] for host in lab.hosts]
+    central = told[0]["api"].rpartition(":")[0]
+    doors = [tuple(each["api"].rsplit(":", 1)) for each in told] + [(central, "6443"), (central, "6642")]
+    with lab.first.serving(Path("/usr/share/ovn")):
+        for vm in pair:
+            with guest_console(lab.first, vm["metadata"]["name"]) as console:
+                assert console.ask(f"nc -w 9 {INTERNET} 8000 </dev/null; echo got $?").endswith("got 0")
+                for address, port in doors:
+                    said = console.ask(f"nc -w 2 {address} {port} </dev/null; echo got $?")
+                    assert said.endswith("got 1"), (vm["metadata"]["name"], address, port, said)

@@ -21,14 +21,13 @@ from quantix_api.resources import (
     VIRTUAL_MACHINES,
     VOLUMES,
 )
+from quantix_hostd.bundles_of_network import host_network
 from quantix_hostd.bundles_of_snapshots import kept_memory
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.huge_pages import HugePages
 from quantix_hostd.clients.netlink import NetlinkClient
-from quantix_hostd.clients.nft import NftClient
 from quantix_hostd.clients.nft_events import watch_our_tables
 from quantix_hostd.clients.ovs_ports import OvsGuestPorts
-from quantix_hostd.clients.own_addresses import own_addresses
 from quantix_hostd.clients.patience import PatientThreads
 from quantix_hostd.clients.peer_source import PeerSource
 from quantix_hostd.clients.process import ProcessTable
@@ -38,7 +37,6 @@ from quantix_hostd.doors import Parts
 from quantix_hostd.firstboot.drive import FirstBootMaker
 from quantix_hostd.host.controller import HostTools
 from quantix_hostd.host.deleted_pools import DeletedPools
-from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
 from quantix_hostd.host.pages import HostPages
 from quantix_hostd.image.controller import ImageTools
 from quantix_hostd.image.fetching import OtherHosts
@@ -233,14 +231,6 @@ def door_parts(hostd: Hostd) -> Parts:
 def host_tools(hostd: Hostd) -> HostTools:
     """For the host itself."""
     stores, settings = hostd.watches.stores, hostd.settings
-    network = None
-    if settings.ovn_sb is not None:
-        clients = NetworkClients(hostd.ovs, NetlinkClient(), NftClient())
-
-        def own() -> Coroutine[Any, Any, frozenset[str]]:
-            return own_addresses(clients.netlink, hostd.address, hostd.api.access.server)
-
-        network = HostNetwork(clients, settings.layout, settings.ovn_sb, hostd.cluster_uid, own)
     pages, objects = HugePages(), StoredObjects(settings.name, stores, lambda: hostd.watches.synced)
 
     def guests() -> Sequence[VirtualMachine] | None:
@@ -252,7 +242,7 @@ def host_tools(hostd: Hostd) -> HostTools:
         hosts=stores[HOSTS],
         networks=stores[NETWORKS],
         pools=hostd.pools,
-        network=network,
+        network=host_network(hostd),
         southbound_problem=lambda: hostd.ovn_trust.problem() if hostd.ovn_trust is not None else None,
         libvirt_works=lambda: hostd.libvirt.connected,
         cpu_model=lambda: hostd.cpu_model,

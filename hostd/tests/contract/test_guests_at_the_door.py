@@ -21,12 +21,13 @@ from quantix_hostd.clients.ovs import OvsClient
 from quantix_hostd.domainxml.spec import tap_name
 from quantix_hostd.host.network.controller import NetworkClients, apply_network, observe_network
 from quantix_hostd.host.network.door import HostDoor
-from quantix_hostd.host.network.model import LegSpec, NetworkSpec, WayOut
+from quantix_hostd.host.network.model import LegSpec, NetworkSpec, PhysicalWire, WayOut
 from quantix_hostd.host.network.plan import plan_network
 from quantix_lab.open_vswitch import OpenVSwitch, inside, network_namespace
 
 _PORT = 8080
 _TAP = tap_name("0b8f6c1e-9d2a-4c3b-8a55-1f0e9d7c6b5a")
+_SITE = "site0"
 _SPEC = NetworkSpec(
     system_id="11111111-2222-3333-4444-555555555555",
     host="h1",
@@ -43,6 +44,7 @@ _SPEC = NetworkSpec(
         mtu=1342,
     ),
     ways_out=(WayOut("172.31.0.1/24", "172.31.0.0/24"), WayOut("fd00:31::1/64", "fd00:31::/64")),
+    platform=frozenset(),
 )
 _GATEWAYS = ("172.31.0.1", "fd00:31::1")
 _OWN_ADDRESSES = (*_GATEWAYS, "100.64.0.2", "192.0.2.7")
@@ -96,6 +98,18 @@ def guest(switch: OpenVSwitch) -> Iterator[str]:
         _inside(name, "ip", "link", "set", "eth0", "up")
         for gateway in _GATEWAYS:
             _inside(name, "ip", "route", "add", "default", "via", gateway)
+        yield name
+
+
+@pytest.fixture
+def neighbour(switch: OpenVSwitch) -> Iterator[str]:
+    """A namespace on a wire of the site: a guest of another host, or any machine there."""
+    with network_namespace() as name:
+        pair = ("type", "veth", "peer", "name", "eth0", "netns", name)
+        _run("ip", "link", "add", _SITE, "netns", switch.namespace, *pair)
+        _inside(name, "ip", "addr", "add", "192.0.2.200/24", "dev", "eth0")
+        _inside(name, "ethtool", "-K", "eth0", "tx", "off")
+        _inside(name, "ip", "link", "set", "eth0", "up")
         yield name
 
 
@@ -168,6 +182,24 @@ async def test_nobody_but_the_switch_hears_a_tap(switch: OpenVSwitch, guest: str
     assert answerer(guest, address) == ""
     switch.inside("nft", "delete", "table", "arp", "quantix")
     assert answerer(guest, address) == tap
+
+
+async def test_nobody_but_the_switch_hears_a_wire_of_the_site(
+    switch: OpenVSwitch, guest: str, neighbour: str
+) -> None:
+    """Without the kernel's datapath the host's own stack hears it, too, and would even forward."""
+    await reach(switch, replace(_SPEC, physical=(PhysicalWire("site", "qx-w-site", _SITE),)))
+    address, on_wire = "192.0.2.7", ("dev", "eth0")
+    assert answerer(neighbour, address) == ""
+    mac = switch.inside("cat", f"/sys/class/net/{_SITE}/address").strip()
+    _inside(neighbour, "ip", "neigh", "replace", address, "lladdr", mac, *on_wire)
+    switch.inside("ip", "route", "add", "192.0.2.200", "dev", _SITE)
+    with listening(switch.namespace):
+        assert not knocks(neighbour, address)
+        for family in ("inet", "arp"):
+            switch.inside("nft", "delete", "table", family, "quantix")
+        assert knocks(neighbour, address), "nothing but the tables keeps them out"
+    assert answerer(neighbour, address) == mac
 
 
 async def test_no_fragment_that_comes_by_a_tap_waits_in_the_host(switch: OpenVSwitch, guest: str) -> None:

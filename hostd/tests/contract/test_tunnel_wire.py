@@ -20,7 +20,7 @@ from quantix_hostd.clients.nft import NftClient
 from quantix_hostd.clients.ovs import OvsClient
 from quantix_hostd.clients.own_addresses import own_addresses
 from quantix_hostd.host.model import NetworkFacts
-from quantix_hostd.host.network.controller import HostNetwork, NetworkClients
+from quantix_hostd.host.network.controller import HostNetwork, KnownAddresses, NetworkClients
 from quantix_lab.open_vswitch import OpenVSwitch, open_vswitch
 
 _WIRE = "wire0"
@@ -44,7 +44,8 @@ class Machine:
         inside = self.switch.namespace
         clients = NetworkClients(OvsClient(self.switch.database), NetlinkClient(inside), NftClient(inside))
         layout, southbound = Layout(self.root), "unix:/run/test/ovnsb_db.sock"
-        network = HostNetwork(clients, layout, southbound, _CLUSTER, own_addresses, datapath="netdev")
+        known = KnownAddresses(own_addresses)
+        network = HostNetwork(clients, layout, southbound, _CLUSTER, known, datapath="netdev")
         return await network.ensure(self._host(tunnel), [])
 
     def addresses(self, device: str) -> str:

@@ -113,6 +113,27 @@ def test_the_door_is_closed_before_the_bridge_has_an_address() -> None:
     assert kinds.index(ReplacePacketFilter) < kinds.index(AddAddress)
 
 
+def test_what_comes_by_the_way_out_has_a_place_there_before_anything_else_counts() -> None:
+    text = render_tables(["10.0.0.0/24"], "qx-ex")
+    rules = [
+        line.strip() for line in text.partition("chain prerouting {")[2].partition("\t}")[0].splitlines()
+    ]
+    assert rules[2:6] == [
+        'iifname != "qx-ex" accept',
+        "meta nfproto ipv4 fib saddr . iif oif missing drop",
+        'meta nfproto ipv6 fib saddr . iif oif missing fib saddr oifname != "qxh0" drop',
+        "fib daddr type != local accept",
+    ]
+
+
+def test_the_platforms_addresses_are_part_of_what_is_wanted() -> None:
+    spec = desired_network(
+        host(), [], "unix:sb", _TUNNEL, "netdev", way_out_mac=_MAC, platform=frozenset({"10.9.0.2"})
+    )
+    (tables,) = (a.text for a in plan_network(spec, NetworkState()) if isinstance(a, ReplacePacketFilter))
+    assert "ip daddr 10.9.0.2 drop" in tables
+
+
 def test_only_the_bridge_of_the_way_out_gets_a_mac_of_ours() -> None:
     spec = desired_network(host(), [], "unix:sb", _TUNNEL, "netdev", way_out_mac=_MAC)
     bridges = [action for action in plan_network(spec, NetworkState()) if isinstance(action, EnsureBridge)]

@@ -21,7 +21,7 @@ from quantix_hostd.host.network.model import (
     SetLink,
 )
 from quantix_hostd.host.network.physical import bridge_of, mappings, physical_wires, plan_physical
-from quantix_hostd.host.network.plan import wanted_external_ids
+from quantix_hostd.host.network.plan import plan_packet_filter, wanted_external_ids
 
 _PLAIN = LinkFacts(True, 1500, "02:00:00:00:00:03", frozenset())
 _LINKS = {
@@ -119,3 +119,8 @@ def test_names_of_bridges_fit_whatever_the_wire_is_called() -> None:
     long = {bridge_of("datacentre-1-trunk"), bridge_of("datacentre-2-trunk")}
     assert len(long) == 2
     assert all(len(name) == 15 and name.startswith("qx-w-") for name in long)
+
+
+def test_the_hosts_own_stack_hears_and_says_nothing_on_a_wire_of_the_site() -> None:
+    (tables,) = (action.text for action in plan_packet_filter(_SPEC, ""))
+    assert (tables.count('iifname "eth2" drop'), tables.count('oifname "eth2" drop')) == (2, 2)

@@ -228,6 +228,6 @@ def test_wherever_hostd_ends_no_address_is_lost_and_the_next_one_goes_on(
 
 
 def test_the_hosts_own_stack_does_not_answer_on_the_wire_what_the_bridge_answers() -> None:
-    tables = render_tables([], "qx-ex", "eth1")
+    tables = render_tables([], "qx-ex", ["eth1"])
     assert (tables.count('iifname "eth1" drop'), tables.count('oifname "eth1" drop')) == (2, 2)
     assert "eth1" not in render_tables([], "qx-ex")

@@ -65,10 +65,23 @@ async def _none() -> frozenset[str]:
     return frozenset()
 
 
+async def _unknown() -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class KnownAddresses:
+    """What is asked at each look: the addresses at which hostd serves and from which it reaches the API, and
+    those of the platform, None while they are not known.
+    """
+
+    own: Callable[[], Awaitable[frozenset[str]]] = _none
+    platform: Callable[[], Awaitable[frozenset[str] | None]] = _unknown
+
+
 class HostNetwork:
-    """The network of one host; `southbound` is OVN's database as ovn-controller reaches it, `own_addresses`
-    tells those that hostd serves at and reaches the API from. `datapath` is OVS's word for how it moves
-    packets here, found out where it is not said.
+    """The network of one host; `southbound` is OVN's database as ovn-controller reaches it. `datapath` is
+    OVS's word for how it moves packets here, found out where it is not said.
     """
 
     def __init__(
@@ -77,10 +90,10 @@ class HostNetwork:
         layout: Layout,
         southbound: str,
         cluster_uid: str,
-        own_addresses: Callable[[], Awaitable[frozenset[str]]] = _none,
+        addresses: KnownAddresses | None = None,
         datapath: str | None = None,
     ) -> None:
-        self._own_addresses = own_addresses
+        self._addresses = addresses or KnownAddresses()
         self._clients = clients
         self.door = HostDoor(clients.nft)
         self._layout = layout
@@ -108,6 +121,7 @@ class HostNetwork:
             datapath,
             way_out_mac=self._way_out_mac,
             physical=wires,
+            platform=await self._addresses.platform(),
         )
         unusable = tunnel.problem or lacking or lost
         facts = NetworkFacts(
@@ -149,7 +163,7 @@ class HostNetwork:
             # as it is once Open vSwitch answers; until then nothing can be done about it
             attached = interface or ""
         netlink = self._clients.netlink
-        own = await self._own_addresses() if interface else frozenset()
+        own = await self._addresses.own() if interface else frozenset()
         links, default = await netlink.links(), await netlink.default_route()
         return Underlay(links, attached, default, own, member=not self._southbound.startswith("unix:"))
 

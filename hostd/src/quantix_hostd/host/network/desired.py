@@ -22,8 +22,11 @@ def desired_network(
     *,
     way_out_mac: str,
     physical: tuple[PhysicalWire, ...] = (),
+    platform: frozenset[str] | None = None,
 ) -> NetworkSpec:
-    """From the Host (leg), the Networks joined to `qx-local` (ways out), and what the machine can do."""
+    """From the Host (leg), the Networks joined to `qx-local` (ways out), what the machine can do, and
+    the addresses of the platform, None while they are not known.
+    """
     outside = sorted((n for n in networks if _is_outside(n)), key=lambda network: network.key)
     return NetworkSpec(
         system_id=host.metadata.uid,
@@ -36,6 +39,7 @@ def desired_network(
         leg=_leg(host),
         physical=physical,
         ways_out=tuple(way for network in outside for way in _ways_out(network)),
+        platform=platform,
     )
 
 

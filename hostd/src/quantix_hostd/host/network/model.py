@@ -67,7 +67,8 @@ class NetworkSpec:
     """What should be. `system_id` is the UID of the Host, `datapath` OVS's word: system or netdev.
 
     `way_out_mac` is that of the host's own port on `qx-ex`; `senders` are the addresses from which other
-    hosts send guests now.
+    hosts send guests now. `platform` are the addresses of all hosts, of the API and of Ceph's monitors, None
+    while they are not known.
     """
 
     system_id: str
@@ -81,6 +82,7 @@ class NetworkSpec:
     physical: tuple[PhysicalWire, ...] = ()
     wire: TunnelWire | None = None
     senders: frozenset[str] = frozenset()
+    platform: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -76,8 +76,10 @@ def plan_packet_filter(spec: NetworkSpec, found: str) -> tuple[ReplacePacketFilt
     """What puts our tables right, of which `found` is the text: part of `plan_network`, and all that can be
     done without the switch.
     """
-    wire = spec.wire.device if spec.wire else ""
-    tables = render_tables(_sources(spec), EXTERNAL_BRIDGE, wire, spec.senders)
+    wires = [wire.device for wire in spec.physical]
+    if spec.wire is not None:
+        wires.append(spec.wire.device)
+    tables = render_tables(_sources(spec), EXTERNAL_BRIDGE, wires, spec.senders, spec.platform)
     return () if _normal(tables) == _normal(found) else (ReplacePacketFilter(tables),)
 
 

@@ -74,7 +74,7 @@ TABLE: tuple[ConditionRow, ...] = (
         "VirtualMachine",
         "SizeGranted",
         "",
-        "NotEnoughMemory NotEnoughCPU DeviceUnavailable InstanceTypeNotFound",
+        "NotEnoughMemory NotEnoughCPU DeviceUnavailable InstanceTypeNotFound ConfigRefused",
     ),
     *_row(
         "VirtualMachine",

@@ -233,6 +233,36 @@ def test_a_vm_without_a_host_shows_its_size_as_it_is_now_unless_it_ran_before() 
     assert said(observed({"resolved": RAN})).status["resolved"] == RAN
 
 
+NO_SECRET = Obstacle(
+    "SecretNotFound", {"name": "web", "key": "k", "path": "spec.cloudInit.userDataSecretRef"}
+)
+
+
+def test_a_secret_that_is_missing_is_left_to_the_host_that_reads_it() -> None:
+    derived = said(observed(HEARD, obstacle=NO_SECRET))
+    assert derived.complete
+    assert derived.status["resolved"]["uuid"] == "uid-web-1"
+    assert "Ready" not in conditions(derived)
+    silent = said(observed(ASSIGNED, obstacle=NO_SECRET))
+    assert conditions(silent)["Ready"] == ("False", "SecretNotFound")
+
+
+@pytest.mark.parametrize(
+    "obstacle",
+    [
+        Obstacle("InstanceTypeNotFound", {"name": "small"}),
+        Obstacle("ConfigRefused", {"cores": "3", "layout": "2 sockets × 1 thread"}, bars=True),
+    ],
+    ids=lambda found: found.reason,
+)
+def test_what_bars_a_vm_that_its_host_has_heard_of_is_said_beside_ready(obstacle: Obstacle) -> None:
+    told = conditions(said(observed(HEARD, obstacle=obstacle)))
+    assert told["SizeGranted"] == ("False", obstacle.reason)
+    assert "Ready" not in told
+    for status in (ASSIGNED, RUNNING):
+        assert "SizeGranted" not in conditions(said(observed(status, obstacle=obstacle)))
+
+
 def test_values_are_resolved_only_when_all_is_there() -> None:
     assert "resolved" not in said(observed(ASSIGNED, nics=NO_NETWORK)).status
     assert "resolved" not in said(observed(ASSIGNED, volumes={"web-1-root": BEING_MADE})).status

@@ -54,6 +54,13 @@ _NICS = (
         "remove a VM or add a network",
     ),
     Template(
+        "AddressesExhausted",
+        "VirtualMachine, Router, FloatingIP",
+        "Network {network} has no free address: {used} of {all} are used, "
+        "{floating} of them by floating IPs.",
+        "remove a VM or a floating IP, or add a network",
+    ),
+    Template(
         "MACInUse",
         "VirtualMachine",
         "MAC address {mac} in network {network} belongs to {user}.",

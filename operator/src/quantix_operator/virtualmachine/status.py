@@ -203,14 +203,15 @@ def _true(item: Fact | None) -> bool:
 
 def _resolved(observed: Observed, *, complete: bool) -> Mapping[str, Any] | None:
     """New values once all is there, and for a guest that runs what is there of them; until then, and for a
-    stopped VM, those that it has; before its first start its size alone, for people to see.
+    stopped VM, those that it has; before its first start its size alone, for people to see, and for what its
+    Host says that it has promised.
     """
     before = observed.vm.status.resolved
     may_get_parts = observed.running and was_resolved(observed.vm) and not _undecidable(observed)
     had = given(observed.vm, None) if observed.no_room is not None else None
     size_now = had or observed.sizing
     if not (complete or may_get_parts) or size_now is None or observed.host is None:
-        size = None if observed.host or was_resolved(observed.vm) else _size(observed)
+        size = None if was_resolved(observed.vm) else _size(observed)
         kept = size or before
         return to_manifest(kept) if kept else None
     resolving = ResolveInput(
@@ -238,7 +239,7 @@ def _waiting_devices(observed: Observed) -> Iterator[str]:
 
 
 def _size(observed: Observed) -> Resolved | None:
-    if observed.sizing is None or observed.obstacle is not None:
+    if observed.sizing is None or _undecidable(observed):
         return None
     return Resolved(cores=observed.sizing.cores, memory=observed.sizing.memory)
 

@@ -48,6 +48,12 @@ _NICS = (
         "choose another address in {path}",
     ),
     Template(
+        "AddressOutsideSubnet",
+        "Router",
+        "Next hop {next_hop} of the route to {destination} is in no network that it has an address in.",
+        "name a next hop in one of its networks, or remove the route",
+    ),
+    Template(
         "AddressesExhausted",
         "VirtualMachine, Router, FloatingIP",
         "Network {network} has no free address: {used} of {all} are used.",
@@ -144,6 +150,18 @@ _NETWORKS = (
         "Network, Router",
         "{cidr} overlaps {other_cidr} of {other}.",
         "choose another subnet",
+    ),
+    Template(
+        "SubnetOverlap",
+        "Router",
+        "The route to {destination} is its way out through network {outside} already.",
+        "remove that route, or take away external",
+    ),
+    Template(
+        "SubnetOverlap",
+        "Router",
+        "The route to {destination} is for the same addresses as the one to {other}.",
+        "remove one of the two",
     ),
     Template(
         "SubnetOverlap",

@@ -46,6 +46,18 @@ def _apart_from(family: int) -> str:
 class Route(ApiModel):
     """A way to addresses elsewhere."""
 
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!isCIDR(self.destination) || cidr(self.destination).masked() == cidr(self.destination)",
+            "destination must begin with its first address: 10.0.0.0/8, and not 10.0.0.1/8",
+        ),
+        Rule(
+            "!isCIDR(self.destination) || !isIP(self.nextHop) "
+            "|| cidr(self.destination).ip().family() == ip(self.nextHop).family()",
+            "nextHop must be of the same family as destination, both IPv4 or both IPv6",
+        ),
+    )
+
     destination: Annotated[CIDR, Live("Addresses that it is for, such as 10.9.0.0/16.")]
     next_hop: Annotated[IP, Live("Address of the router that they are sent to.")]
 

@@ -176,6 +176,18 @@ _NETWORKS = (
         "use another network, or correct the subnet; it then goes on by itself",
     ),
     Template(
+        "AddressesExhausted",
+        "Network",
+        "Subnet {subnet} has no address for a guest: its gateway and excludeRanges take all.",
+        "shorten excludeRanges",
+    ),
+    Template(
+        "UnderlayTooSmall",
+        "Network",
+        "Packets of {mtu} bytes need {wanted} between hosts, which carry {found}: larger ones are lost.",
+        "set spec.mtu to {fits} at most, or raise the MTU between the hosts",
+    ),
+    Template(
         "PhysicalNetworkUnknown",
         "Network, VirtualMachine",
         "No host has a wire named {physical}.",

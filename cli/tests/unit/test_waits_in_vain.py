@@ -24,7 +24,11 @@ def waiting(kind: str, reason: str, message: str) -> Manifest:
 
 @pytest.mark.parametrize(
     ("kind", "reason", "fields"),
-    [("Router", "SubnetOverlap", OVERLAP), ("Network", "PhysicalNetworkUnknown", {"physical": "site"})],
+    [
+        ("Router", "SubnetOverlap", OVERLAP),
+        ("Network", "PhysicalNetworkUnknown", {"physical": "site"}),
+        ("Network", "UnderlayTooSmall", {"mtu": 9216, "wanted": 9274, "found": 1500, "fits": 1442}),
+    ],
 )
 def test_what_lies_wrong_is_told_at_once(kind: str, reason: str, fields: dict[str, str]) -> None:
     said = render(reason, **fields)

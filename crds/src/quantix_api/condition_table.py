@@ -74,7 +74,7 @@ TABLE: tuple[ConditionRow, ...] = (
         "VirtualMachine",
         "SizeGranted",
         "",
-        "NotEnoughMemory NotEnoughCPU DeviceUnavailable InstanceTypeNotFound",
+        "NotEnoughMemory NotEnoughCPU DeviceUnavailable InstanceTypeNotFound ConfigRefused",
     ),
     *_row(
         "VirtualMachine",
@@ -120,7 +120,8 @@ TABLE: tuple[ConditionRow, ...] = (
     ),
     *_row("StoragePool", "HasRoom", "Enough", "FillsUp PoolFull"),
     *_row("StoragePool", "Fenceable", "Blocklist", "LocalStorage NoCapability"),
-    *_row("Network SecurityGroup", "Ready", "Programmed", _PROGRAMMED),
+    *_row("Network", "Ready", "Programmed", f"{_PROGRAMMED} AddressesExhausted UnderlayTooSmall"),
+    *_row("SecurityGroup", "Ready", "Programmed", _PROGRAMMED),
     *_row(
         "Router",
         "Ready",

@@ -70,6 +70,12 @@ FLOATING_IP_TEMPLATES: tuple[Template, ...] = (
     Template(
         "NoRoute",
         "FloatingIP",
+        "No router leads out through network {outside}, so no address of it is given to floating IPs.",
+        "qx router create ROUTER --network NETWORK --external {outside}; it then goes on by itself",
+    ),
+    Template(
+        "NoRoute",
+        "FloatingIP",
         "NIC {nic} of VM {vm} is in network {outside} itself, so no router leads to it.",
         "give that NIC the address itself, or attach the floating IP to a NIC behind a router",
     ),

@@ -110,6 +110,7 @@ _ENDED = (
 
 _OF_HOSTS = (
     Template("NotRunning", _MIGRATION, "{name} does not run on {here}, or is about to stop."),
+    Template("NotRunning", _MIGRATION, "{stopping} is to be off."),
     Template("SourceFailed", _MIGRATION, "libvirt says: {said}."),
     Template("SourceFailed", _MIGRATION, "libvirt ended here meanwhile: {ended}."),
     Template("SourceFailed", _MIGRATION, "libvirt of {cut} ended meanwhile, or the way there: {said}."),

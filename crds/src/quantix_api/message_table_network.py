@@ -48,10 +48,23 @@ _NICS = (
         "choose another address in {path}",
     ),
     Template(
+        "AddressOutsideSubnet",
+        "Router",
+        "Next hop {next_hop} of the route to {destination} is in no network that it has an address in.",
+        "name a next hop in one of its networks, or remove the route",
+    ),
+    Template(
         "AddressesExhausted",
         "VirtualMachine, Router, FloatingIP",
         "Network {network} has no free address: {used} of {all} are used.",
         "remove a VM or add a network",
+    ),
+    Template(
+        "AddressesExhausted",
+        "VirtualMachine, Router, FloatingIP",
+        "Network {network} has no free address: {used} of {all} are used, "
+        "{floating} of them by floating IPs.",
+        "remove a VM or a floating IP, or add a network",
     ),
     Template(
         "MACInUse",
@@ -140,6 +153,18 @@ _NETWORKS = (
     ),
     Template(
         "SubnetOverlap",
+        "Router",
+        "The route to {destination} is its way out through network {outside} already.",
+        "remove that route, or take away external",
+    ),
+    Template(
+        "SubnetOverlap",
+        "Router",
+        "The route to {destination} is for the same addresses as the one to {other}.",
+        "remove one of the two",
+    ),
+    Template(
+        "SubnetOverlap",
         "log",
         "Each prefix for the hosts' own legs overlaps a network or an address of a host: {prefixes}.",
         "choose another subnet for one of those networks",
@@ -149,6 +174,18 @@ _NETWORKS = (
         "VirtualMachine",
         "Network {network} takes in no one: its subnet overlaps another on the same wire.",
         "use another network, or correct the subnet; it then goes on by itself",
+    ),
+    Template(
+        "AddressesExhausted",
+        "Network",
+        "Subnet {subnet} has no address for a guest: its gateway and excludeRanges take all.",
+        "shorten excludeRanges",
+    ),
+    Template(
+        "UnderlayTooSmall",
+        "Network",
+        "Packets of {mtu} bytes need {wanted} between hosts, which carry {found}: larger ones are lost.",
+        "set spec.mtu to {fits} at most, or raise the MTU between the hosts",
     ),
     Template(
         "PhysicalNetworkUnknown",

@@ -43,8 +43,41 @@ def _apart_from(family: int) -> str:
     return f"cidr(self.cidr).ip().family() != {family} || !({' || '.join(overlaps)})"
 
 
+_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+# How many addresses an IPv4 prefix has, by the bits that are left of it: CEL has no powers
+_IPV4_SIZES = f"[{', '.join(str(1 << bits) for bits in range(33))}]"
+
+
+def _ipv4_number(path: str) -> str:
+    """CEL: the IPv4 address at `path` as a number. CEL compares addresses for equality alone."""
+    parts = (f"int({path}.split('.')[{place}]) * {256 ** (3 - place)}" for place in range(4))
+    return f"({' + '.join(parts)})"
+
+
+def _is_ipv4(path: str) -> str:
+    return f"isIP({path}) && ip({path}).family() == 4"
+
+
+def _is_end_of_its_subnet() -> str:
+    """CEL: whether self.gateway is the first or the last address of self.cidr, both IPv4."""
+    number, size = _ipv4_number("self.gateway"), f"{_IPV4_SIZES}[32 - cidr(self.cidr).prefixLength()]"
+    return f"{number} % {size} == 0 || ({number} + 1) % {size} == 0"
+
+
 class Route(ApiModel):
     """A way to addresses elsewhere."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!isCIDR(self.destination) || cidr(self.destination).masked() == cidr(self.destination)",
+            "destination must begin with its first address: 10.0.0.0/8, and not 10.0.0.1/8",
+        ),
+        Rule(
+            "!isCIDR(self.destination) || !isIP(self.nextHop) "
+            "|| cidr(self.destination).ip().family() == ip(self.nextHop).family()",
+            "nextHop must be of the same family as destination, both IPv4 or both IPv6",
+        ),
+    )
 
     destination: Annotated[CIDR, Live("Addresses that it is for, such as 10.9.0.0/16.")]
     next_hop: Annotated[IP, Live("Address of the router that they are sent to.")]
@@ -52,6 +85,18 @@ class Route(ApiModel):
 
 class AddressRange(ApiModel):
     """Addresses from first to last, both included."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!isIP(self.first) || !isIP(self.last) || ip(self.first).family() == ip(self.last).family()",
+            "first and last must be of the same family, both IPv4 or both IPv6",
+        ),
+        Rule(
+            f"!({_is_ipv4('self.first')}) || !({_is_ipv4('self.last')}) "
+            f"|| {_ipv4_number('self.first')} <= {_ipv4_number('self.last')}",
+            "last must not come before first",
+        ),
+    )
 
     first: Annotated[IP, Live("First address.")]
     last: Annotated[IP, Live("Last address.")]
@@ -79,6 +124,17 @@ class Subnet(ApiModel):
             "!isCIDR(self.cidr) || !has(self.gateway) || !isIP(self.gateway) "
             "|| cidr(self.cidr).containsIP(self.gateway)",
             "gateway must be an address in cidr",
+        ),
+        Rule(
+            "!isCIDR(self.cidr) "
+            "|| cidr(self.cidr).prefixLength() <= (cidr(self.cidr).ip().family() == 4 ? 30 : 127)",
+            "cidr must have room for a gateway and a guest: /30 at most, or /127 in IPv6",
+        ),
+        Rule(
+            f"!isCIDR(self.cidr) || !has(self.gateway) || !({_is_ipv4('self.gateway')}) "
+            "|| cidr(self.cidr).ip().family() != 4 || cidr(self.cidr).prefixLength() > 30 "
+            f"|| !({_is_end_of_its_subnet()})",
+            "gateway must be neither the first nor the last address of cidr, which are nobody's in IPv4",
         ),
         Rule(
             f"!isCIDR(self.cidr) || (({_apart_from(4)}) && ({_apart_from(6)}))",
@@ -120,7 +176,7 @@ class DNS(ApiModel):
         str,
         Text(253, 1),
         Rule(
-            "self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+            f"self.matches('^{_LABEL}(\\\\.{_LABEL})*$')",
             "must be a domain name in small letters, such as corp.example",
         ),
         Live("Domain of the guests: a VM is HOSTNAME.NAMESPACE.DOMAIN."),
@@ -136,6 +192,10 @@ class NetworkSpec(ApiModel):
     RULES: ClassVar[tuple[Rule, ...]] = (
         unchanged("physical", message="physical cannot change: make a new network"),
         unchanged("ipv6", message="ipv6 cannot change: make a new network"),
+        Rule(
+            "!has(oldSelf.mtu) || has(self.mtu)",
+            "mtu cannot be left out again: name the one that the network shall have",
+        ),
         Rule(_ONE_OF_EACH, "a network has at most one IPv4 and one IPv6 subnet", ".subnets"),
     )
 

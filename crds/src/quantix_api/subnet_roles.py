@@ -47,4 +47,7 @@ def role_of(address: str, cidr: str, gateway: str, excluded: Iterable[tuple[str,
 
 def _is_between(asked: IPv4Address | IPv6Address, first: str, last: str) -> bool:
     low, high = ip_address(first), ip_address(last)
-    return asked.version == low.version == high.version and int(low) <= int(asked) <= int(high)
+    if not asked.version == low.version == high.version:
+        return False
+    least, most = sorted((int(low), int(high)))
+    return least <= int(asked) <= most

@@ -73,6 +73,9 @@ def test_a_vm_keeps_its_sources_and_identity(
         ("Image", {"url": "https://a/x"}, {"url": None, "upload": {}}, "an image never changes"),
         ("Image", {"url": "https://a/x"}, {"maxVirtualSize": "1Ti"}, "an image never changes"),
         ("Image", {"url": "https://a/x"}, {"loginUser": "me", "deletionProtection": True}, ""),
+        ("Network", {"mtu": 1400}, {"mtu": None}, "mtu cannot be left out again"),
+        ("Network", {"mtu": 1400}, {"mtu": 1300}, ""),
+        ("Network", {}, {"mtu": 1300}, ""),
         (
             "StoragePool",
             {"dir": {"path": "/a"}},

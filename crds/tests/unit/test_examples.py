@@ -13,6 +13,7 @@ from quantix_api.markers import Rule
 from quantix_api.model import ApiModel, ApiObject
 from quantix_api.not_built import refused_parts
 from quantix_api.quantities import human_size, size_bytes
+from quantix_api.resources import QUANTIX_RESOURCES
 from quantix_api.scalars import Name, SharedName
 from quantix_api.schema import root_schema
 
@@ -104,3 +105,10 @@ def test_what_all_examples_want_together_is_told() -> None:
     ]
     told = f"want {sum(cores)} CPUs and {human_size(sum(memory))} of memory"
     assert told in (EXAMPLES / "README.md").read_text()
+
+
+def test_the_quota_of_a_team_counts_every_kind_that_it_may_make() -> None:
+    documents = yaml.safe_load_all((EXAMPLES / "team.yaml").read_text())
+    quota = next(item for item in documents if item["kind"] == "ResourceQuota")
+    made = {f"count/{kind.plural}.{kind.group}" for kind in QUANTIX_RESOURCES if kind.namespaced}
+    assert sorted(made - set(quota["spec"]["hard"])) == []

@@ -120,6 +120,12 @@ BINDING = [
         "Network default has no free address: 253 of 253 are used. Try: remove a VM or add a network.",
     ),
     (
+        "AddressesExhausted",
+        {"network": "default", "used": 253, "all": 253, "floating": 200},
+        "Network default has no free address: 253 of 253 are used, 200 of them by floating IPs. "
+        "Try: remove a VM or a floating IP, or add a network.",
+    ),
+    (
         "QuotaExceeded",
         {"namespace": "dev", "limit": "20 VMs", "used": 20},
         "Namespace dev may have 20 VMs and has 20. "

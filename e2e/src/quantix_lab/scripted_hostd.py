@@ -21,6 +21,7 @@ from quantix_api.resources import (
     IMAGES,
     LABEL_VIRTUAL_MACHINE_UID,
     MANAGER_HOSTD,
+    SECRETS,
     STORAGE_POOLS,
     VIRTUAL_MACHINES,
     VOLUMES,
@@ -28,7 +29,7 @@ from quantix_api.resources import (
 )
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.apply import apply_if_changed
-from quantix_client.errors import ApiError, Conflict, NotFound, Throttled
+from quantix_client.errors import ApiError, Conflict, Forbidden, NotFound, Throttled
 from quantix_client.lease import HostLease
 from quantix_lab.scripted_migrations import ScriptedMigrations
 from quantix_lab.scripted_snapshots import ScriptedSnapshots
@@ -166,6 +167,9 @@ class ScriptedHostd:
             return
         if vm.status.runtime.observed_epoch != epoch:
             await asyncio.sleep(self.start_s)
+        if not await self._has_secret(vm):
+            await self._report_vm(live, runtime, ("False", "SecretNotFound"), "Starting")
+            return
         runtime |= {
             "domain": "Present",
             "startedAt": "2026-11-24T10:00:00Z",
@@ -175,6 +179,17 @@ class ScriptedHostd:
             ],
         }
         await self._report_vm(live, runtime, ("True", "Running"), "Running")
+
+    async def _has_secret(self, vm: VirtualMachine) -> bool:
+        """Whether the Secret of its first boot, if it names one, is there and may be read."""
+        cloud_init = vm.spec.cloud_init
+        if cloud_init is None or cloud_init.user_data_secret_ref is None:
+            return True
+        try:
+            await self.api.get(SECRETS, cloud_init.user_data_secret_ref.name, vm.metadata.namespace)
+        except (Forbidden, NotFound):
+            return False
+        return True
 
     async def _report_vm(
         self, live: Manifest, runtime: Mapping[str, Any], ready: tuple[Truth, str], phase: str

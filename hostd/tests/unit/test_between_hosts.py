@@ -24,11 +24,11 @@ def host(**interfaces: str) -> Host:
     return model_of(Host, {"metadata": {"name": "h1"}, "spec": {"interfaces": interfaces}})
 
 
-def network(mtu: int, **spec: Any) -> Network:
-    metadata = {"name": f"n{mtu}", "namespace": "a"}
+def network(fits: int, **spec: Any) -> Network:
+    metadata = {"name": f"n{fits}", "namespace": "a"}
     subnets = [{"cidr": "10.9.0.0/24"}]
     return model_of(
-        Network, {"metadata": metadata, "spec": {"subnets": subnets, **spec}, "status": {"mtu": mtu}}
+        Network, {"metadata": metadata, "spec": {"subnets": subnets, **spec}, "status": {"mtu": fits}}
     )
 
 
@@ -58,6 +58,10 @@ def test_without_tunnels_and_of_networks_on_a_wire_nothing_is_said() -> None:
     assert too_small(host(), _PLACE, [network(9000)], switch("qx-tap")) is None
     assert too_small(host(), _PLACE, [network(9000)], NetworkState()) is None
     assert too_small(host(), _PLACE, [network(9000, physical={"name": "site"})], TUNNELLED) is None
+
+
+def test_what_somebody_wishes_of_a_network_turns_no_host_red() -> None:
+    assert too_small(host(), _PLACE, [network(1400), network(9216, mtu=9216)], TUNNELLED) is None
 
 
 def test_guests_arrive_where_the_host_says() -> None:

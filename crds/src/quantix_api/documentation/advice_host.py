@@ -46,8 +46,10 @@ _STATE = {
         "Run the command that the message names, and have it run at each boot.",
     ),
     "UnderlayTooSmall": Advice(
-        "`ip link` on the hosts. Networks keep the MTU that fitted when they were made.",
-        "Raise the MTU between the hosts: large packets of guests are lost on the way to that host.",
+        "`ip link` on the hosts. Networks keep the MTU that fitted when they were made; of one whose spec "
+        "names a larger one the Network says so, and no host.",
+        "Raise the MTU between the hosts, or lower `spec.mtu` of the Network: large packets of guests are "
+        "lost on the way from host to host.",
     ),
     "MigrationInterfaceUnusable": Advice(
         "`ip address` on the host.",

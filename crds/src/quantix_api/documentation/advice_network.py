@@ -27,7 +27,8 @@ NETWORK_ADVICE: dict[str, Advice] = {
     ),
     "AddressesExhausted": Advice(
         f"{_NETWORK} Stopped VMs keep their addresses, too.",
-        "Delete VMs that nobody needs, shorten `exclude`, or make a larger network: a subnet cannot change.",
+        "Delete VMs and floating IPs that nobody needs, shorten `exclude`, or make a larger network: a "
+        "subnet cannot change.",
     ),
     "MACInUse": Advice(
         _NETWORK, "Choose another `mac`, or leave it out: one is then derived that nobody has."

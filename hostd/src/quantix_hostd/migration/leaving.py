@@ -12,13 +12,14 @@ PostCopy = Literal["", "Possible", "LocalDisks", "NoDisk", "NotAllowed"]
 
 @dataclass(frozen=True)
 class LeavingRecord:
-    """Kept on disk before anybody is told. "sending": libvirt was, or is about to be, asked to send it.
-    "switching": it was, or is about to be, asked to let it go on there before all memory is (docs/adr/0052).
-    "handing": it was sent whole and ended here, or was `switched` and stands still here for good, and nothing
-    starts here any more; the claims are about to name `target` under `epoch`. "handed": they do. "stays": it
-    was given up, for `reason`, and that holds. `since_s`: when it began (seconds since the boot), 0 where it
-    did not. `vm` is the VM's key in the API; `ports` and `uuid` are what is left of it here once the API
-    names the target. `post_copy`: whether it may be switched, or why not, "" where nobody wishes that.
+    """Kept on disk before anybody is told. "sending": libvirt was, or is about to be, asked to send it; with
+    a `reason` it is broken off for that. "switching": it was, or is about to be, asked to let it go on
+    there before all memory is (docs/adr/0052). "handing": it was sent whole and ended here, or was
+    `switched` and stands still here for good, and nothing starts here any more; the claims are about to
+    name `target` under `epoch`. "handed": they do. "stays": it was given up, for `reason`, and that
+    holds. `since_s`: when it began (seconds since the boot), 0 where it did not. `vm` is the VM's key in
+    the API; `ports` and `uuid` are what is left of it here once the API names the target. `post_copy`:
+    whether it may be switched, or why not, "" where nobody wishes that.
     """
 
     migration: str

@@ -156,12 +156,18 @@ def _plan_sending(
         ends = leaving.cancelled or why is not None or late
         if not ends and is_to_switch(observed, kept, leaving.progress):
             return _switch(observed, record, kept)
-        stop: tuple[Action, ...] = (StopSending(),) if ends else ()
-        return with_record(observed, record, *stop, requeue_after_s=_LOOK_S)
+        if not ends:
+            return with_record(observed, record, requeue_after_s=_LOOK_S)
+        if not kept.reason:
+            # what is wished may be another thing by the time that it has ended
+            reason, message = failure(observed, leaving, why, late)
+            record = replace(record, leaving=replace(kept, reason=reason, message=message))
+        return with_record(observed, record, StopSending(), requeue_after_s=_LOOK_S)
     if observed.domain is not None and observed.domain.active and leaving.progress is not None:
         # begun by a hostd that is gone: nobody would know how it ended
         return with_record(observed, record, StopSending(), requeue_after_s=_LOOK_S)
-    return _stays(observed, record, kept, *failure(observed, leaving, why, late))
+    ended = (kept.reason, kept.message) if kept.reason else failure(observed, leaving, why, late)
+    return _stays(observed, record, kept, *ended)
 
 
 def _switch(observed: Observed, record: Record, kept: LeavingRecord) -> Plan:

@@ -17,7 +17,9 @@ def obstacle(observed: Observed, leaving: Leaving, why: StopReason | None) -> tu
         return told("Cancelled", name=name)
     if leaving.refusal is not None:
         return "TargetFailed", leaving.refusal
-    if why is not None or domain is None or domain.state is not DomainState.RUNNING:
+    if why is not None:
+        return _not_to_run(observed, name, why)
+    if domain is None or domain.state is not DomainState.RUNNING:
         return told("NotRunning", name=name, here=observed.facts.name)
     if observed.claim_lost or observed.domain_epoch != observed.epoch:
         return told("SourceFailed", unsure=observed.facts.name, name=name)
@@ -33,12 +35,18 @@ def failure(observed: Observed, leaving: Leaving, why: StopReason | None, late: 
     if leaving.cancelled:
         return told("Cancelled", name=name)
     if why is not None:
-        return told("NotRunning", name=name, here=observed.facts.name)
+        return _not_to_run(observed, name, why)
     if late:
         return told("TimedOut", name=name, seconds=observed.vm.spec.migration.timeout_seconds)
     if leaving.failure:
         return "SourceFailed", leaving.failure
     return told("SourceFailed", restarted=observed.facts.name)
+
+
+def _not_to_run(observed: Observed, name: str, why: StopReason) -> tuple[str, str]:
+    if why is StopReason.REQUESTED:
+        return told("NotRunning", stopping=name)
+    return told("NotRunning", name=name, here=observed.facts.name)
 
 
 def told(reason: str, **fields: object) -> tuple[str, str]:

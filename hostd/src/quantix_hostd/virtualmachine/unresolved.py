@@ -35,7 +35,7 @@ def unresolved(vm: VirtualMachine) -> WaitingError | None:
     missing = _missing_parts(vm)
     if not missing:
         return None
-    for name in ("VolumesReady", "NetworkReady"):
+    for name in ("VolumesReady", "NetworkReady", "SizeGranted"):
         said = vm.status.condition(name)
         if said is not None and said.status == "False":
             return WaitingError(said.reason, said.message)

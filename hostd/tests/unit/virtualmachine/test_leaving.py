@@ -335,7 +335,7 @@ async def test_a_vm_that_is_to_be_off_is_not_moved(running: VmHandle, migration:
     assert "stop sending" in sender(running).calls
     await look(running, migration)
     await look(running, migration)
-    assert migration.source["reason"] == "NotRunning"
+    assert (migration.source["reason"], migration.source["message"]) == ("NotRunning", "web-1 is to be off.")
     assert "shutdown" in sender(running).calls
 
 

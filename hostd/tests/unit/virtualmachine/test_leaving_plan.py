@@ -28,7 +28,13 @@ from quantix_hostd.virtualmachine.actions import (
     SaveRecord,
 )
 from quantix_hostd.virtualmachine.desired import HostFacts
-from quantix_hostd.virtualmachine.leaving_actions import HandOver, RemoveMoved, SendGuest, SwitchOver
+from quantix_hostd.virtualmachine.leaving_actions import (
+    HandOver,
+    RemoveMoved,
+    SendGuest,
+    StopSending,
+    SwitchOver,
+)
 from quantix_hostd.virtualmachine.leaving_plan import plan_leaving
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.plan import plan_virtual_machine
@@ -135,6 +141,19 @@ def test_one_that_was_not_switched_is_handed_over_only_after_a_look_that_no_qemu
     before = kinds[: kinds.index(HandOver)]
     switched = SwitchOver in before or (case.kept is not None and case.kept.switched)
     assert (EnsureNoProcess in before) == (not switched)
+
+
+def test_what_it_is_broken_off_for_is_said_whatever_is_wished_when_it_has_ended() -> None:
+    sends = Case(LeavingRecord("m1", "h2", "sending", 1.0), Leaving("m1", "h2", sending=True), RUNNING)
+    stops = plan_leaving(sends.observed, sends.observed.record, StopReason.REQUESTED)
+    assert stops is not None
+    assert stops.actions[-1] == StopSending()
+    ended = replace(sends, kept=stops.record.leaving, leaving=Leaving("m1", "h2", failure="canceled"))
+    stays = plan_leaving(ended.observed, ended.observed.record, None)
+    assert stays is not None
+    assert stays.record.leaving is not None
+    kept = stays.record.leaving
+    assert (kept.step, kept.reason, kept.message) == ("stays", "NotRunning", "web-1 is to be off.")
 
 
 @given(CASES)

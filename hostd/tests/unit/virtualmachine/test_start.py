@@ -63,9 +63,18 @@ async def test_nothing_starts_while_a_recovery_of_this_host_is_open(
     assert vm.status["phase"] == "Running"
 
 
-async def test_a_vm_that_is_not_resolved_repeats_what_the_operator_waits_for(vm: VmHandle) -> None:
-    said = {"status": "False", "reason": "NetworkNotFound", "message": "There is no network lan here."}
-    condition = {"type": "NetworkReady", "lastTransitionTime": "2026-01-01T00:00:00Z", **said}
+@pytest.mark.parametrize(
+    ("kind", "reason", "message"),
+    [
+        ("NetworkReady", "NetworkNotFound", "There is no network lan here."),
+        ("SizeGranted", "InstanceTypeNotFound", "There is no instance type small."),
+    ],
+)
+async def test_a_vm_that_is_not_resolved_repeats_what_the_operator_waits_for(
+    vm: VmHandle, kind: str, reason: str, message: str
+) -> None:
+    said = {"status": "False", "reason": reason, "message": message}
+    condition = {"type": kind, "lastTransitionTime": "2026-01-01T00:00:00Z", **said}
     vm.change("status", "conditions", value=[condition])
     vm.change("status", "resolved", "disks", value=[])
     vm.world.reconciler = vm.world.new_reconciler(quiet_s=0.0)

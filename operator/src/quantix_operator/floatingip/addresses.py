@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from quantix_api import FloatingIP, identity
 from quantix_api.seniority import age_order
 from quantix_operator.ipam.assign import MAC_ATTEMPTS, Problem, exhausted, refuse_static
-from quantix_operator.ipam.ledger import Allocation, Claimant, Ledger
+from quantix_operator.ipam.ledger import FLOATING_IP, Allocation, Claimant, Ledger
 from quantix_operator.ipam.occupancy import free_pool, mac_user, taken
 from quantix_operator.northbound.addresses import allocate
 from quantix_operator.topology.view import NetworkView
@@ -23,22 +23,26 @@ _PATH = "spec.address"
 
 def claimant_of(floating_ip: FloatingIP) -> Claimant:
     """A FloatingIP as somebody who asks for an address."""
-    return Claimant(*age_order(floating_ip), CLAIM, f"floating IP {floating_ip.key}")
+    return Claimant(*age_order(floating_ip), CLAIM, f"{FLOATING_IP} {floating_ip.key}")
 
 
 def assign_floating(
-    floating_ip: FloatingIP, view: NetworkView, ledger: Ledger
+    floating_ip: FloatingIP, view: NetworkView, ledger: Ledger, *, led_out: bool
 ) -> tuple[Allocation | None, Problem | None]:
     """What the FloatingIP has in its network, and why it is not what spec asks for.
 
     An address that spec names is that one or none. Another one is chosen once and kept, also when the network
     excludes it later: people know it by then. What is in force goes on while it cannot be had any more.
+    `led_out`: a Router has its way out through the network. Without one an address leads nowhere, and would
+    only be kept from guests.
     """
     if view.v4 is None:
         return None, Problem.of("NoSubnet", network=floating_ip.spec.network)
     claimant, asked = claimant_of(floating_ip), floating_ip.spec.address
     before = _kept(floating_ip, claimant, view, ledger)
     problem: Problem | None = None
+    if before is None and not led_out:
+        return None, Problem.of("NoRoute", outside=floating_ip.spec.network)
     if asked is not None:
         problem = refuse_static(asked, _PATH, claimant, view, ledger)
         address = str(ip_address(asked)) if problem is None else before

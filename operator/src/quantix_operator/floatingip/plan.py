@@ -54,7 +54,8 @@ def plan_floating_ip(observed: Observed, ledger: Ledger) -> Outcome:
         claimant = claimant_of(floating_ip)
         return Outcome(ledger.allocation(claimant.uid, claimant.key), None, _no_network(floating_ip, outside))
     view = make_view(observed.cluster_uid, outside)
-    held, refused = assign_floating(floating_ip, view, ledger)
+    led_out = any(not around.router.deleting for around in observed.routers)
+    held, refused = assign_floating(floating_ip, view, ledger, led_out=led_out)
     problem = _not_ready(refused.reason, **dict(refused.fields)) if refused is not None else None
     if held is None or floating_ip.spec.virtual_machine is None:
         return Outcome(held, None, problem)

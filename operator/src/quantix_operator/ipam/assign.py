@@ -87,9 +87,14 @@ def refuse_static(
 def exhausted(subnet: SubnetView, view: NetworkView, ledger: Ledger) -> Problem:
     """That a subnet has no address left."""
     pool = free_pool(subnet, view, ledger)
-    given = (item for item in ledger.addresses(view.wire) if _within(item, subnet))
-    used = sum(1 for item in given if not pool.reserved(int(ip_address(item))))
-    return Problem.of("AddressesExhausted", network=view.key, used=used, all=pool.size)
+    holders = [
+        holder
+        for address, holder in ledger.addresses(view.wire).items()
+        if _within(address, subnet) and not pool.reserved(int(ip_address(address)))
+    ]
+    fields = {"network": view.key, "used": len(holders), "all": pool.size}
+    floating = sum(1 for holder in holders if holder.is_floating_ip)
+    return Problem.of("AddressesExhausted", **fields, **({"floating": floating} if floating else {}))
 
 
 def _mac(nic: Nic, path: str, claimant: Claimant, view: NetworkView, ledger: Ledger) -> str | Problem:

@@ -18,6 +18,8 @@ from quantix_operator.topology.wires import Wires
 
 TakesIn = Callable[[str, str], bool]
 """Whether a network (its key) lets a namespace use it."""
+FLOATING_IP = "floating IP"
+"""What the name of a claimant begins with that is one."""
 _NOTHING: Mapping[str, Holder] = MappingProxyType({})
 
 
@@ -30,6 +32,11 @@ class Claimant:
     key: str
     name: str
     """For people: kind and name, such as `VM default/web-1`."""
+
+    @property
+    def is_floating_ip(self) -> bool:
+        """Whether it is a FloatingIP, which needs no VM to hold an address."""
+        return self.name.startswith(f"{FLOATING_IP} ")
 
     def is_same(self, other: Claimant) -> bool:
         """Whether both are one port of one object."""

@@ -29,6 +29,7 @@ from quantix_operator.ipam.occupancy import free_pool
 from quantix_operator.network import watches
 from quantix_operator.network.names import dns_records, named_ports
 from quantix_operator.network.rows import NetworkPlan, network_rows
+from quantix_operator.network.unfit import unfit
 from quantix_operator.network_context import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
 from quantix_operator.status_writer import StatusWriter
 from quantix_operator.tenancy import users_as_told
@@ -116,7 +117,7 @@ class NetworkController:
             return unreachable(live)
         except WaitingError:
             return fact("Ready", "False", "Programming")
-        return fact("Ready", "True", "Programmed")
+        return unfit(view, mtu, underlay_mtus(hosts)) or fact("Ready", "True", "Programmed")
 
     def _status(self, view: NetworkView, mtu: int | None, ready: Fact, live: Manifest) -> Manifest:
         status: Manifest = {

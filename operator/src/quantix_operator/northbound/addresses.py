@@ -87,12 +87,12 @@ class Pool:
 
 
 def make_pool(cidr: str, gateway: str, excluded: Iterable[tuple[str, str]] = ()) -> Pool:
-    """The pool of a subnet as the API describes it."""
-    return Pool(
-        ip_network(cidr, strict=False),
-        ip_address(gateway),
-        tuple(Range(int(ip_address(low)), int(ip_address(high))) for low, high in excluded),
-    )
+    """The pool of a subnet as the API describes it; of a range that names its last address first, too, which
+    the API refuses in IPv4 alone.
+    """
+    ends = ((ip_address(low), ip_address(high)) for low, high in excluded)
+    ranges = (sorted((int(low), int(high))) for low, high in ends if low.version == high.version)
+    return Pool(ip_network(cidr, strict=False), ip_address(gateway), tuple(Range(*found) for found in ranges))
 
 
 def allocate(pool: Pool, taken: Container[str], owner: str, key: str) -> Address | None:

@@ -6,6 +6,7 @@ Built by `networking`. Addresses outside are chosen once and kept in status.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from quantix_api import FloatingIP, Host, Router
@@ -23,6 +24,7 @@ from quantix_operator.router.addresses import OUTSIDE
 from quantix_operator.router.claims import RouterFeed, record
 from quantix_operator.router.observe import observe_router
 from quantix_operator.router.plan import Legs, plan_legs
+from quantix_operator.router.routes import Routes, plan_routes
 from quantix_operator.router.rows import RouterPlan, router_owner, router_rows
 from quantix_operator.status_writer import StatusWriter
 from quantix_operator.tenancy import users_as_told
@@ -62,7 +64,9 @@ class RouterController:
         legs = plan_legs(observe_router(self._context, router), self._context.ledger)
         # With no await since the ledger was asked
         record(router, legs.held, self._context.ledger)
-        ready = await self._converge(router, legs, held)
+        routes = plan_routes(router.spec.routes, legs)
+        legs = replace(legs, problem=legs.problem or routes.problem)
+        ready = await self._converge(router, legs, routes, held)
         if users:
             told = users_as_told(users, router.metadata.namespace or "", MAX_USERS, "floating IP")
             ready = fact("Ready", "False", "InUse", floating_ips=told)
@@ -76,14 +80,14 @@ class RouterController:
         found = self._context.objects.by(FloatingIP, leading_through, router.key)
         return sorted(floating_ip.key for floating_ip in found)
 
-    async def _converge(self, router: Router, legs: Legs, live: Manifest) -> Fact:
+    async def _converge(self, router: Router, legs: Legs, routes: Routes, live: Manifest) -> Fact:
         context = self._context
         try:
             plan = RouterPlan(
                 owner=router_owner(context.cluster_uid, router),
                 inside=legs.inside,
                 outside=legs.outside if legs.outside is not None and legs.outside.addresses else None,
-                routes=router.spec.routes,
+                routes=routes.kept,
                 capabilities=await context.northbound.capabilities(),
             )
             await context.northbound.converge(router.metadata.uid, router_rows(plan))

@@ -58,7 +58,9 @@ class VmFacts:
     restoring: bool = False
     """It is set back to a snapshot: until that is over no host gets it."""
     prepared: bool = True
-    """Volumes and instance type are there, and nothing bars it: it may ask for a place."""
+    """Volumes, instance type and the addresses that it names are there, and nothing bars it: it may ask for
+    a place.
+    """
 
 
 class Step(StrEnum):

@@ -25,6 +25,7 @@ from quantix_api.seniority import age_order
 from quantix_api.vm_devices import Disk
 from quantix_api.vm_placement import AffinityTerm
 from quantix_operator.objects import Objects
+from quantix_operator.scheduling.addressed import has_its_addresses
 from quantix_operator.scheduling.assignments import Assignment, VmFacts, has_let_go, returns
 from quantix_operator.scheduling.coming import coming
 from quantix_operator.scheduling.eligible import Identities, barrier
@@ -147,7 +148,8 @@ def _candidate(
     occupant = objects.once(vm, _given_occupant, instance_type)
     volumes = _volumes(objects, vm)
     barred = barrier(vm, identities, instance_type) is not None
-    prepared = occupant is not None and volumes is not None and not barred
+    addressed = has_its_addresses(vm, vm.status.nics)
+    prepared = occupant is not None and volumes is not None and addressed and not barred
     guest = None if occupant is None else with_reach(objects, vm, occupant, volumes or ())
     return Candidate(vm, facts_of(vm, prepared=prepared), guest, awaited(vm, neighbours))
 

@@ -92,7 +92,7 @@ def given(vm: VirtualMachine, wanted: Sizing | None) -> Sizing | None:
     """
     assignment = vm.status.assignment
     heard = assignment is not None and vm.status.runtime.observed_epoch == assignment.epoch
-    return (granted_sizing(vm) if heard else None) or wanted
+    return (granted_sizing(vm) if heard and was_resolved(vm) else None) or wanted
 
 
 def granted_sizing(vm: VirtualMachine) -> Sizing | None:

@@ -22,6 +22,7 @@ from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper
 from quantix_operator.finalizers import Finalizers, has_finalizer
 from quantix_operator.objects import Objects
+from quantix_operator.scheduling.addressed import has_its_addresses
 from quantix_operator.scheduling.observe import is_absent
 from quantix_operator.status_writer import StatusWriter
 from quantix_operator.staying import unsay
@@ -174,7 +175,7 @@ class VirtualMachineController:
         else:
             self._handed_since_s.setdefault(key, now_s)
         short = derived.moving and not derived.complete and waited_s < SILENT_WAIT_S
-        if not short:
+        if not short or _gained_addresses(observed):
             await self._write(observed, derived)
         return _next_look_s(observed, derived, moment)
 
@@ -230,6 +231,14 @@ def _plan(observed: Observed) -> VolumePlan:
     if not observed.unconnectable:
         return plan
     return replace(plan, actions=tuple(item for item in plan.actions if not isinstance(item, CreateVolume)))
+
+
+def _gained_addresses(observed: Observed) -> bool:
+    """Whether it has just been given the addresses that it names: its placement waits for that word."""
+    vm, nics = observed.vm, observed.nics
+    if observed.host is not None or nics is None or has_its_addresses(vm, vm.status.nics):
+        return False
+    return has_its_addresses(vm, nics.nics)
 
 
 def _next_look_s(observed: Observed, derived: Derived, moment: Moment) -> float | None:

@@ -6,23 +6,27 @@ costs one write; what hostd says of a VM that it has is never overwritten (api.m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from quantix_api import Condition, VirtualMachine, to_manifest
-from quantix_api.conditions import STALLED_REASONS
+from quantix_api.conditions import STALLED_REASONS, reasons_otherwise
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
-from quantix_api.messages import all_told
 from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_api.vm_status import Resolved
+from quantix_operator.scheduling.eligible import Obstacle
 from quantix_operator.scheduling.sizing import given, was_resolved
 from quantix_operator.virtualmachine.observed import Observed
 from quantix_operator.virtualmachine.protection import protection_facts
 from quantix_operator.virtualmachine.resolved import ResolveInput, resolve
-from quantix_operator.virtualmachine.volume_model import Missing, Owner, VolumeView
-from quantix_operator.virtualmachine.volume_plan import plan_volumes
+from quantix_operator.virtualmachine.volumes_ready import (
+    displaced_volume,
+    lacks_volumes,
+    missing_volumes,
+    volumes_fact,
+)
 
 # A wait shorter than this is not written
 SILENT_WAIT_S = 2.0
@@ -69,8 +73,8 @@ def derive_status(observed: Observed, moment: Moment) -> Derived:
     volumes = volumes_fact(observed)
     network = network_fact(observed)
     # a volume that moves, or may not, serves where it is: nothing else waits for it
-    there = _true(volumes) or (_displaced(observed) is not None and not _lacks_volumes(observed))
-    complete = observed.host is not None and there and _true(network) and observed.obstacle is None
+    there = _true(volumes) or (displaced_volume(observed) is not None and not lacks_volumes(observed))
+    complete = observed.host is not None and there and _true(network) and not _undecidable(observed)
     verdict = judge(observed, volumes, network)
     said = (volumes, network, _growth_fact(observed), observed.staying)
     facts = [item for item in said if item is not None]
@@ -148,6 +152,13 @@ def _obstacle(observed: Observed) -> Fact | None:
     return fact("Ready", "False", observed.obstacle.reason, **observed.obstacle.fields)
 
 
+def _undecidable(observed: Observed) -> bool:
+    """Whether it cannot be decided how it is run. A Secret that is missing is its host's to say: it reads it,
+    and owns Ready from when it has heard of the VM.
+    """
+    return observed.obstacle is not None and observed.obstacle.reason != "SecretNotFound"
+
+
 def _ready_facts(verdict: Verdict, *, quiet: bool) -> list[Fact]:
     """Ready, and what kstatus reads besides; both exist only while True."""
     facts = [verdict.ready]
@@ -158,65 +169,6 @@ def _ready_facts(verdict: Verdict, *, quiet: bool) -> list[Fact]:
     elif verdict.moving and not quiet:
         facts.append(verdict.ready.repeated_as("Reconciling", "True"))
     return facts
-
-
-def volumes_fact(observed: Observed) -> Fact | None:
-    """VolumesReady. Before there is a host only what is missing is worth saying: nobody makes data yet."""
-    missing = _missing(observed)
-    if missing:
-        return missing_fact(missing)
-    waiting = _waiting(observed)
-    displaced = _displaced(observed)
-    if not waiting and displaced is not None and displaced.tellable and observed.host is not None:
-        return _volume_fact(displaced)
-    if not waiting:
-        return fact("VolumesReady", "True", "AllReady") if observed.disks or observed.host else None
-    if observed.host is None:
-        return None
-    volume = waiting[0]
-    if volume is None:
-        return fact("VolumesReady", "False", "Creating", volume="A volume")
-    return _volume_fact(volume)
-
-
-def _missing(observed: Observed) -> tuple[Missing, ...]:
-    return plan_volumes(_owner(observed), observed.disks, observed.volumes, observed.surroundings).missing
-
-
-def _waiting(observed: Observed) -> list[VolumeView | None]:
-    """Of the disks' volumes those that do not serve yet, None for one that is not there."""
-    volumes = (observed.volumes.get(disk.wanted_name) for disk in observed.disks)
-    return [volume for volume in volumes if volume is None or not volume.ready]
-
-
-def _lacks_volumes(observed: Observed) -> bool:
-    return bool(_missing(observed) or _waiting(observed))
-
-
-def _displaced(observed: Observed) -> VolumeView | None:
-    volumes = (observed.volumes.get(disk.wanted_name) for disk in observed.disks)
-    return next((volume for volume in volumes if volume is not None and volume.displaced), None)
-
-
-def _volume_fact(volume: VolumeView) -> Fact:
-    """What a Volume says of itself, where a VM may say it too."""
-    if volume.tellable:
-        return Fact("VolumesReady", "False", volume.reason, volume.message)
-    return fact("VolumesReady", "False", "Creating", volume=volume.name)
-
-
-def missing_fact(missing: Sequence[Missing]) -> Fact:
-    """What one disk lacks: one that only a user can help, if there is one, with the others of that kind."""
-    stalled = [lack for lack in missing if lack.reason in STALLED_REASONS]
-    first, *others = stalled or missing[:1]
-    told = _lack_fact(first)
-    return replace(told, message=all_told([told.message, *(_lack_fact(other).message for other in others)]))
-
-
-def _lack_fact(missing: Missing) -> Fact:
-    if missing.message:
-        return Fact("VolumesReady", "False", missing.reason, missing.message)
-    return fact("VolumesReady", "False", missing.reason, **missing.fields)
 
 
 def network_fact(observed: Observed) -> Fact | None:
@@ -232,15 +184,17 @@ def network_fact(observed: Observed) -> Fact | None:
 
 
 def _growth_fact(observed: Observed) -> Fact | None:
-    """SizeGranted, only while it is not."""
-    if observed.no_room is None:
-        return None
-    return fact("SizeGranted", "False", observed.no_room.reason, **observed.no_room.fields)
+    """SizeGranted, only while it is not. What bars a VM whose host has heard of it is said here, too, since
+    Ready is hostd's then.
+    """
+    obstacle = observed.obstacle
+    barred = observed.heard and not observed.running and obstacle is not None and _is_of_size(obstacle)
+    lacks = observed.no_room or (obstacle if barred else None)
+    return None if lacks is None else fact("SizeGranted", "False", lacks.reason, **lacks.fields)
 
 
-def _owner(observed: Observed) -> Owner:
-    metadata = observed.vm.metadata
-    return Owner(metadata.namespace or "", metadata.name, metadata.uid)
+def _is_of_size(obstacle: Obstacle) -> bool:
+    return obstacle.reason in reasons_otherwise("VirtualMachine", "SizeGranted")
 
 
 def _true(item: Fact | None) -> bool:
@@ -249,14 +203,15 @@ def _true(item: Fact | None) -> bool:
 
 def _resolved(observed: Observed, *, complete: bool) -> Mapping[str, Any] | None:
     """New values once all is there, and for a guest that runs what is there of them; until then, and for a
-    stopped VM, those that it has; before its first start its size alone, for people to see.
+    stopped VM, those that it has; before its first start its size alone, for people to see, and for what its
+    Host says that it has promised.
     """
     before = observed.vm.status.resolved
-    may_get_parts = observed.running and was_resolved(observed.vm) and observed.obstacle is None
+    may_get_parts = observed.running and was_resolved(observed.vm) and not _undecidable(observed)
     had = given(observed.vm, None) if observed.no_room is not None else None
     size_now = had or observed.sizing
     if not (complete or may_get_parts) or size_now is None or observed.host is None:
-        size = None if observed.host or was_resolved(observed.vm) else _size(observed)
+        size = None if was_resolved(observed.vm) else _size(observed)
         kept = size or before
         return to_manifest(kept) if kept else None
     resolving = ResolveInput(
@@ -274,7 +229,7 @@ def _resolved(observed: Observed, *, complete: bool) -> Mapping[str, Any] | None
 
 def _waiting_devices(observed: Observed) -> Iterator[str]:
     """Names of the disks and NICs that cannot be had yet."""
-    yield from (lack.disk for lack in _missing(observed))
+    yield from (lack.disk for lack in missing_volumes(observed))
     for disk in observed.disks:
         volume = observed.volumes.get(disk.wanted_name)
         if volume is None or not volume.ready:
@@ -284,7 +239,7 @@ def _waiting_devices(observed: Observed) -> Iterator[str]:
 
 
 def _size(observed: Observed) -> Resolved | None:
-    if observed.sizing is None or observed.obstacle is not None:
+    if observed.sizing is None or _undecidable(observed):
         return None
     return Resolved(cores=observed.sizing.cores, memory=observed.sizing.memory)
 

@@ -86,7 +86,8 @@ async def test_a_host_reads_the_secrets_of_its_vms_and_no_others(
     reference = {"userDataSecretRef": {"name": "web", "key": "userData"}}
     await world.apply(VIRTUAL_MACHINES, "web-1", SMALL | {"cloudInit": reference}, namespace)
     waiting = await world.until_ready("web-1", namespace, "SecretNotFound")
-    assert "spec.cloudInit.userDataSecretRef" in condition_of(waiting, "Ready")["message"]
+    # the host that has heard of it says so, and can only when it knows how the VM is run
+    assert waiting["status"]["runtime"]["observedEpoch"] == waiting["status"]["assignment"]["epoch"]
 
     for name in ("web", "other"):
         await world.admin.create(SECRETS, _secret(name, namespace))

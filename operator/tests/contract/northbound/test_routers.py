@@ -195,3 +195,27 @@ async def test_five_of_many_hosts_carry_a_way_out_and_keep_their_order(
 def labelled(world: World, name: str) -> dict[str, object]:
     """The metadata of a host with the label of those that carry ways out."""
     return {**world.live(HOSTS, name)["metadata"], "labels": {GATEWAY_LABEL: ""}}
+
+
+async def test_a_route_that_cannot_be_followed_is_left_out_and_said(
+    here: World, database: OvnCentral
+) -> None:
+    router = f"{SHARED}/default"
+    routes = [
+        {"destination": "10.9.0.0/16", "nextHop": "10.77.0.99"},
+        {"destination": "10.8.0.0/16", "nextHop": "10.66.0.1"},
+        {"destination": "0.0.0.0/0", "nextHop": "10.77.0.99"},
+    ]
+    external = here.live(ROUTERS, router)["spec"]["external"]
+    spec = {"networks": [{"name": "default"}], "external": external, "routes": routes}
+    here.change(ROUTERS, router, spec=spec)
+    await here.settle()
+    reason, text = here.ready(ROUTERS, router)
+    assert reason == "AddressOutsideSubnet"
+    assert "Next hop 10.66.0.1 of the route to 10.8.0.0/16" in text
+    columns = ("--format=csv", "--no-headings", "--data=bare", "--columns=ip_prefix,nexthop")
+    rows = database.nbctl(*columns, "list", "Logical_Router_Static_Route").splitlines()
+    assert "10.9.0.0/16,10.77.0.99" in rows
+    assert [row for row in rows if row.startswith("10.8.")] == []
+    (way_out,) = [row for row in rows if row.startswith("0.0.0.0/0,")]
+    assert way_out != "0.0.0.0/0,10.77.0.99"

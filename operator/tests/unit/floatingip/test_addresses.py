@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from itertools import islice
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantix_api import FloatingIP
+from quantix_api import FloatingIP, to_manifest
+from quantix_api.model import ApiObject
+from quantix_api.resources import FLOATING_IPS, QUANTIX_RESOURCES, ROUTERS, Resource
+from quantix_operator.cache import Cache
 from quantix_operator.floatingip.addresses import claimant_of, macs_of
-from quantix_operator.ipam.ledger import Allocation, Claimant
+from quantix_operator.floatingip.claims import FloatingIPFeed
+from quantix_operator.ipam.ledger import Allocation, Claimant, Ledger
+from quantix_operator.objects import Objects
 from quantix_operator.router.addresses import OUTSIDE
 from quantix_operator.topology.view import make_view
 
-from .place import CLUSTER, Place, floating, network, outside
+from .place import CLUSTER, Place, floating, network, outside, router
 
 OTHER = Claimant("2025-01-01", "uid-vm", "eth0", "VM default/web-9")
 
@@ -92,6 +98,52 @@ def test_a_full_subnet_is_told_with_its_numbers() -> None:
     place.outcome(floating("router-first"))
     reason, text = place.said(floating())
     assert (reason, "1 of 1 are used" in text) == ("AddressesExhausted", True)
+    assert "floating" not in text, "a Router has it"
+    place.outside = network("out", "10.78.0.0/29", physical="qx-local")
+    for number in range(4):
+        place.outcome(floating(f"f{number}"))
+    reason, text = place.said(floating())
+    assert "5 of 5 are used, 4 of them by floating IPs. Try: remove a VM or a floating IP" in text
+
+
+@pytest.mark.parametrize("address", [None, "10.78.0.9"])
+def test_a_network_that_no_router_leads_out_through_gives_none(address: str | None) -> None:
+    place = Place()
+    asked = floating(address=address)
+    for routers in ([], [router(deletionTimestamp="2026-01-02T00:00:00Z")]):
+        place.routers = routers
+        assert address_of(place, asked) is None
+        reason, text = place.said(asked)
+        assert (reason, "No router leads out through network out" in text) == ("NoRoute", True)
+    place.routers = [router()]
+    given_out = address_of(place, asked)
+    assert given_out is not None
+    place.routers = []
+    assert address_of(place, asked) == given_out, "it is kept until the floating IP goes"
+
+
+def test_what_a_floating_ip_asks_for_counts_once_a_router_leads_out_there() -> None:
+    cache = Cache(QUANTIX_RESOURCES)
+    ledger = Ledger()
+    ledger.join(make_view(CLUSTER, outside()))
+    wire = make_view(CLUSTER, outside()).wire
+    feed = FloatingIPFeed(cache, Objects(cache), ledger, CLUSTER)
+    assert feed.kind is FloatingIP
+    put(cache, FLOATING_IPS, floating(address="10.78.0.9"), "1")
+    assert ledger.eldest(wire, "10.78.0.9") is None
+    way_out = put(cache, ROUTERS, router(), "2")
+    claimant = ledger.eldest(wire, "10.78.0.9")
+    assert (claimant is not None, claimant and claimant.is_floating_ip) == (True, True)
+    cache.remove(ROUTERS, way_out)
+    assert ledger.eldest(wire, "10.78.0.9") is None
+
+
+def put(cache: Cache, resource: Resource, model: ApiObject, version: str) -> dict[str, Any]:
+    """The object as the API would give it."""
+    manifest = to_manifest(model)
+    manifest["metadata"]["resourceVersion"] = version
+    cache.put(resource, manifest)
+    return manifest
 
 
 def test_a_mac_that_another_has_is_passed_over() -> None:

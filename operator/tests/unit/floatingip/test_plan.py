@@ -97,8 +97,9 @@ def test_a_network_that_cannot_be_used_leaves_the_address_its_own(
 
 
 def test_without_a_router_between_there_is_no_way(place: Place) -> None:
+    there = place.told(floating(virtualMachine="web-1"))
     place.routers = []
-    reason, text = place.said(floating(virtualMachine="web-1"))
+    reason, text = place.said(there)
     assert (reason, "No router joins network lan" in text) == ("NoRoute", True)
 
 

@@ -68,6 +68,24 @@ def test_a_vm_that_let_its_host_go_asks_with_all_that_it_needs() -> None:
     assert again.guest.pins == ()
 
 
+@pytest.mark.parametrize(
+    ("had", "prepared"),
+    [
+        (None, False),
+        ({"name": "eth0", "port": "p", "addresses": ["10.9.0.8"]}, False),
+        ({"name": "eth0", "port": "p", "addresses": ["10.9.0.7", "fd00::7"]}, True),
+    ],
+    ids=["nothing", "another", "it"],
+)
+def test_a_vm_asks_for_a_host_once_it_has_the_address_that_it_names(had: Any, prepared: bool) -> None:
+    cache = Cache(QUANTIX_RESOURCES)
+    manifest = vm(1)
+    manifest["spec"] |= {"disks": [], "nics": [{"name": "eth0", "network": "lan", "addresses": ["10.9.0.7"]}]}
+    manifest["status"] |= {"nics": [had]} if had else {}
+    cache.put(VIRTUAL_MACHINES, manifest)
+    assert seen(cache, Objects(cache)).facts.prepared is prepared
+
+
 def test_a_vm_needs_the_images_of_disks_that_are_not_made_yet() -> None:
     cache = Cache(QUANTIX_RESOURCES)
     objects = Objects(cache)
@@ -121,7 +139,7 @@ def test_a_vm_that_runs_reserves_no_more_than_it_can_use() -> None:
     manifest = vm(1, "h1", observedEpoch=1, domain="Present")
     manifest["spec"]["cpu"] = {"cores": 500, "reservation": "500"}
     granted = {"reservation": "500"}
-    manifest["status"]["resolved"] = {"cores": 1, "memory": "1Gi", "granted": granted}
+    manifest["status"]["resolved"] = {"uuid": "u", "cores": 1, "memory": "1Gi", "granted": granted}
     cache.put(VIRTUAL_MACHINES, manifest)
     guest = seen(cache, Objects(cache)).guest
     assert guest is not None
@@ -299,7 +317,7 @@ def test_a_device_that_left_spec_counts_no_more_once_no_guest_runs_with_it() -> 
     [
         ({"cores": "many", "memory": "1Gi"}, 3 * GIB - memory_request_bytes(GIB), 0),
         ({"cores": 2, "memory": "5Zi", "devices": "none"}, 0, 3500),
-        ({"cores": 2, "memory": "5Zi"}, 0, 3500),
+        ({"uuid": "u", "cores": 2, "memory": "5Zi"}, 0, 3500),
     ],
     ids=["cores are no number", "devices are no list", "memory is no size"],
 )

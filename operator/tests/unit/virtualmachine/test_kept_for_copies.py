@@ -11,9 +11,9 @@ from quantix_api.resources import QUANTIX_RESOURCES, VIRTUAL_MACHINES, VOLUMES
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
 from quantix_operator.virtualmachine.disks import disk_wishes, volume_views
-from quantix_operator.virtualmachine.status import missing_fact
 from quantix_operator.virtualmachine.volume_model import Owner, Surroundings
 from quantix_operator.virtualmachine.volume_plan import plan_volumes
+from quantix_operator.virtualmachine.volumes_ready import missing_fact
 
 Manifest = dict[str, Any]
 

@@ -13,9 +13,9 @@ from quantix_api.resources import IMAGES, NAMESPACES, QUANTIX_RESOURCES, STORAGE
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
 from quantix_operator.virtualmachine.disks import disk_wishes, missing_sources
-from quantix_operator.virtualmachine.status import missing_fact
 from quantix_operator.virtualmachine.volume_model import Missing, Owner, Surroundings
 from quantix_operator.virtualmachine.volume_plan import plan_volumes
+from quantix_operator.virtualmachine.volumes_ready import missing_fact
 
 POOL = {
     "metadata": {"name": "local", "uid": "uid-local", "resourceVersion": "1"},

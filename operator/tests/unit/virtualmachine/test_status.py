@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from quantix_api import VirtualMachine
+from quantix_operator.host.load import Figure, amounts
 from quantix_operator.scheduling.eligible import Obstacle
 from quantix_operator.scheduling.sizing import Sizing
+from quantix_operator.scheduling.sizing import given as given_size
 from quantix_operator.virtualmachine.observed import Observed
 from quantix_operator.virtualmachine.status import Moment, derive_status
 from quantix_operator.virtualmachine.volume_model import DiskWish, Missing, Surroundings, VolumeView
@@ -233,9 +236,47 @@ def test_a_vm_without_a_host_shows_its_size_as_it_is_now_unless_it_ran_before() 
     assert said(observed({"resolved": RAN})).status["resolved"] == RAN
 
 
+NO_SECRET = Obstacle(
+    "SecretNotFound", {"name": "web", "key": "k", "path": "spec.cloudInit.userDataSecretRef"}
+)
+
+
+def test_a_secret_that_is_missing_is_left_to_the_host_that_reads_it() -> None:
+    derived = said(observed(HEARD, obstacle=NO_SECRET))
+    assert derived.complete
+    assert derived.status["resolved"]["uuid"] == "uid-web-1"
+    assert "Ready" not in conditions(derived)
+    silent = said(observed(ASSIGNED, obstacle=NO_SECRET))
+    assert conditions(silent)["Ready"] == ("False", "SecretNotFound")
+
+
+@pytest.mark.parametrize(
+    "obstacle",
+    [
+        Obstacle("InstanceTypeNotFound", {"name": "small"}),
+        Obstacle("ConfigRefused", {"cores": "3", "layout": "2 sockets × 1 thread"}, bars=True),
+    ],
+    ids=lambda found: found.reason,
+)
+def test_what_bars_a_vm_that_its_host_has_heard_of_is_said_beside_ready(obstacle: Obstacle) -> None:
+    told = conditions(said(observed(HEARD, obstacle=obstacle)))
+    assert told["SizeGranted"] == ("False", obstacle.reason)
+    assert "Ready" not in told
+    for status in (ASSIGNED, RUNNING):
+        assert "SizeGranted" not in conditions(said(observed(status, obstacle=obstacle)))
+
+
 def test_values_are_resolved_only_when_all_is_there() -> None:
-    assert "resolved" not in said(observed(ASSIGNED, nics=NO_NETWORK)).status
-    assert "resolved" not in said(observed(ASSIGNED, volumes={"web-1-root": BEING_MADE})).status
+    for lacks in ({"nics": NO_NETWORK}, {"volumes": {"web-1-root": BEING_MADE}}):
+        assert said(observed(ASSIGNED, **lacks)).status["resolved"] == {"cores": 2, "memory": "2Gi"}
+
+
+def test_a_host_counts_a_vm_that_waits_on_it_as_the_scheduler_does() -> None:
+    waits = observed(HEARD, nics=NO_NETWORK)
+    told = VirtualMachine.parse({**waits.live, "status": {**HEARD, **said(waits).status}})
+    assert amounts(told)[Figure.CPUS, "h1"] == 2
+    wants = Sizing(3, 3, "2Gi", "2Gi", dedicated=True)
+    assert given_size(told, wants) == wants, "nothing was decided yet"
 
 
 def test_a_vm_that_is_to_start_keeps_its_values_while_its_network_is_away() -> None:

@@ -23,11 +23,17 @@ Problem = tuple[str, str]
 def too_small(
     host: Host, place: TunnelPlace, networks: Iterable[Network], state: NetworkState
 ) -> Problem | None:
-    """Where this host has tunnels to others, and the largest packet of a network does not fit into them."""
+    """Where this host has tunnels to others, and the largest packet of a network does not fit into them. Of
+    one whose spec names its MTU the network itself says so: no host is at fault for what somebody wishes.
+    """
     switch = state.bridges.get(INTEGRATION_BRIDGE)
     if switch is None or not any(port.startswith(_TUNNELS) for port in switch.ports):
         return None
-    overlays = [network for network in networks if network.spec.physical is None and not network.deleting]
+    overlays = [
+        network
+        for network in networks
+        if network.spec.physical is None and network.spec.mtu is None and not network.deleting
+    ]
     wanted, largest = max(((network.status.mtu or 0, network.key) for network in overlays), default=(0, ""))
     wanted += _OVERHEAD_BYTES[ip_address(place.address).version]
     if wanted <= place.mtu:

@@ -10,7 +10,7 @@ from quantix_hostd.clients.nft import NftClient
 from quantix_hostd.clients.own_addresses import own_addresses, resolved
 from quantix_hostd.host.network.controller import HostNetwork, KnownAddresses, NetworkClients
 from quantix_hostd.host.network.known_platform import Platform
-from quantix_hostd.host.network.platform import doors_of
+from quantix_hostd.platform_addresses import doors_of
 
 if TYPE_CHECKING:
     from quantix_hostd.assembly import Hostd

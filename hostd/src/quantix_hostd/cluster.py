@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from dataclasses import replace
+from itertools import chain
 
 from quantix_api.errors import TransientError
 from quantix_api.resources import CLUSTER_CONFIG_MAP, CONFIG_MAPS, HOSTS, NAMESPACE_SYSTEM, STORAGE_POOLS
 from quantix_client.api import ApiClient
 from quantix_client.server_names import ServerNames
 from quantix_hostd.image_addresses import AddressRules, IPAddress, parse_rules
-from quantix_hostd.platform_addresses import platform_addresses
+from quantix_hostd.platform_addresses import address_in, addresses_of_hosts, monitors_of
 
 
 async def read_cluster_uid(api: ApiClient) -> str:
@@ -31,13 +32,17 @@ async def read_address_rules(api: ApiClient, names: ServerNames) -> AddressRules
     rules = parse_rules(found.get("data") or {})
     # of the other hosts no watch tells: a cluster has many, and images are fetched seldom
     hosts, pools = await api.list(HOSTS), await api.list(STORAGE_POOLS)
-    own = platform_addresses(hosts.items, pools.items)
-    named = await asyncio.gather(*(_addresses(name, names) for name in sorted(own.names)))
-    return replace(rules, platform=own.addresses.union(*named))
+    own = addresses_of_hosts(hosts.items) | monitors_of(pools.items)
+    led_to = await asyncio.gather(*(_addresses(name, names) for name in sorted(own)))
+    return replace(rules, platform=frozenset(chain.from_iterable(led_to)))
 
 
 async def _addresses(name: str, names: ServerNames) -> frozenset[IPAddress]:
-    """None of a name that leads nowhere: nobody can connect by it either."""
+    """Of an address itself, or of what a name leads to; none of one that leads nowhere: nobody can connect by
+    it either.
+    """
+    if address := address_in(name):
+        return frozenset({ipaddress.ip_address(address)})
     try:
         found = await names.resolve(name)
     except OSError:

@@ -11,8 +11,8 @@ from quantix_api.resources import Resource
 from quantix_client.api import ListResult
 from quantix_client.errors import ApiError
 from quantix_hostd.host.network.known_platform import Platform
-from quantix_hostd.host.network.platform import address_in, addresses_of_hosts, doors_of, monitors_of
 from quantix_hostd.packet_filter import render_tables
+from quantix_hostd.platform_addresses import address_in, addresses_of_hosts, doors_of, monitors_of
 from quantix_lab.clocks import ManualClock
 
 

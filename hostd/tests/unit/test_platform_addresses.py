@@ -15,7 +15,7 @@ from quantix_client.api import ApiClient
 from quantix_client.server_names import ServerNames
 from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.cluster import read_address_rules
-from quantix_hostd.platform_addresses import PlatformAddresses, platform_addresses
+from quantix_hostd.platform_addresses import addresses_of_hosts, monitors_of
 from quantix_lab.fake_status_api import FakeStatusApi
 
 _HOST = {
@@ -34,16 +34,9 @@ _DIR = {"metadata": {"name": "local", "uid": "uid-local"}, "spec": {"dir": {"pat
 
 
 def test_all_addresses_of_hosts_and_monitors_are_the_platforms() -> None:
-    texts = (
-        *("10.1.0.2", "10.2.0.2", "fd00::2", "10.3.0.2", "fd03::2", "100.64.0.2", "fd64::2"),
-        *("10.4.0.1", "10.4.0.2", "fd04::3"),
-    )
-    addresses = frozenset(map(ipaddress.ip_address, texts))
-    assert platform_addresses([_HOST], [_POOL, _DIR]) == PlatformAddresses(addresses, frozenset({"mon"}))
-
-
-def test_a_host_that_said_nothing_yet_has_none() -> None:
-    assert platform_addresses([{"metadata": {"name": "h3"}}], []) == PlatformAddresses()
+    hosts = ("10.1.0.2", "10.2.0.2", "fd00::2", "10.3.0.2", "fd03::2", "100.64.0.2", "fd64::2")
+    assert addresses_of_hosts([_HOST, {"metadata": {"name": "h3"}}]) == frozenset(hosts)
+    assert monitors_of([_POOL, _DIR]) == frozenset({"10.4.0.1", "10.4.0.2", "fd04::3", "mon"})
 
 
 def _api() -> ApiClient:

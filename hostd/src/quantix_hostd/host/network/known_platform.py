@@ -17,7 +17,7 @@ from quantix_api.resources import HOSTS, Resource
 from quantix_client.api import ListResult
 from quantix_client.clock import Clock, SystemClock
 from quantix_client.errors import ApiError
-from quantix_hostd.host.network.platform import address_in, addresses_of_hosts, monitors_of
+from quantix_hostd.platform_addresses import address_in, addresses_of_hosts, monitors_of
 
 # looks are 30 s apart, and more often when much changes
 _KNOWN_FOR_S = 20.0

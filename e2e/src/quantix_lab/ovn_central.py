@@ -22,6 +22,7 @@ end on SIGTERM in order. Nothing here knows Quantix' paths (quantix_api.layout d
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -145,10 +146,10 @@ def database(directory: Path, name: str, tls: TlsListener | None = None) -> Iter
         subprocess.run(
             ("ovsdb-tool", "create", str(store), str(SCHEMA_DIRECTORY / f"ovn-{name}.ovsschema")), check=True
         )
-    socket = directory / f"ovn{name}_db.sock"
+    door = directory / f"ovn{name}_db.sock"
     command = (
         "ovsdb-server",
-        f"--remote=punix:{socket}",
+        f"--remote=punix:{door}",
         f"--unixctl={directory}/ovn{name}_db.ctl",
         f"--pidfile={directory}/ovn{name}_db.pid",
         *QUIET,
@@ -158,7 +159,7 @@ def database(directory: Path, name: str, tls: TlsListener | None = None) -> Iter
     if tls is not None:
         command = ("ip", "netns", "exec", tls.namespace, *command)
     with _process(directory, f"ovn{name}_db", command) as process:
-        _wait_for_socket(socket, process)
+        _wait_for_socket(door, process)
         yield process
 
 
@@ -183,9 +184,15 @@ def _environment(directory: Path) -> dict[str, str]:
     return {**os.environ, "OVN_RUNDIR": str(directory), "OVS_RUNDIR": str(directory)}
 
 
-def _wait_for_socket(socket: Path, process: subprocess.Popen[bytes]) -> None:
+def _wait_for_socket(path: Path, process: subprocess.Popen[bytes]) -> None:
+    """Until somebody listens: its file is there before, and stays of one that was killed."""
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not socket.exists():
+    while not _listens(path):
         if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"ovsdb-server did not open {socket}: see {socket.with_suffix('.log')}")
+            raise RuntimeError(f"ovsdb-server did not open {path}: see {path.with_suffix('.log')}")
         time.sleep(0.01)
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as way:
+        return way.connect_ex(str(path)) == 0

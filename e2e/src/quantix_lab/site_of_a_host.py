@@ -56,15 +56,17 @@ wire.setsockopt(*((socket.IPPROTO_IPV6, 75) if six else (socket.IPPROTO_IP, 19))
 wire.bind((source, int(sys.argv[5])))
 wire.sendto(text.encode(), (target, port))
 """
-# Answers each line of each connection
+PORT = "9443"
+# Answers each line of each connection to the ports that it is given
 SERVE = """
-import asyncio
+import asyncio, sys
 async def answer(reader, writer):
     while said := await reader.readline():
         writer.write(said)
         await writer.drain()
 async def main():
-    await asyncio.start_server(answer, None, 9443)
+    for port in map(int, sys.argv[1:]):
+        await asyncio.start_server(answer, None, port)
     print("listening", flush=True)
     await asyncio.Event().wait()
 asyncio.run(main())
@@ -170,7 +172,7 @@ def program(namespace: str, text: str, *arguments: str) -> Iterator[subprocess.P
 
 @contextmanager
 def calling(namespace: str, source: str, target: str, patience_s: float = PATIENT_S) -> Iterator[Connection]:
-    """A connection to what `SERVE` serves."""
+    """A connection to what `SERVE` serves at `PORT`."""
     command = inside(namespace, sys.executable, "-c", _CALL, source, target, str(patience_s))
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:

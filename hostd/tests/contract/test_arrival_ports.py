@@ -14,23 +14,10 @@ from quantix_api.filter_tables import ARRIVAL_PORTS
 from quantix_hostd.clients.nft import NftClient
 from quantix_hostd.packet_filter import render_tables
 from quantix_lab.open_vswitch import inside, network_namespace
+from quantix_lab.site_of_a_host import SERVE, program
 
 _HOST, _SOURCE, _THIRD = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 _HOST6, _SOURCE6, _THIRD6 = "2001:db8::1", "2001:db8::2", "2001:db8::3"
-# Answers everything that is said at the first and the last of the ports, and beside them
-_RECEIVE = """
-import asyncio, sys
-async def answer(reader, writer):
-    while said := await reader.readline():
-        writer.write(said)
-        await writer.drain()
-async def main():
-    for port in map(int, sys.argv[1:]):
-        await asyncio.start_server(answer, None, port)
-    print("listening", flush=True)
-    await asyncio.Event().wait()
-asyncio.run(main())
-"""
 # Says each line that it is given by the connection that it has, and prints whether it was answered
 _CALL = """
 import json, socket, sys
@@ -51,18 +38,14 @@ _PATIENT_S, _SHORT_S = 20.0, 0.7
 
 @pytest.fixture
 def host() -> Iterator[str]:
-    """The one that receives; whoever calls has two addresses of a wire to it, in `_caller`."""
+    """The one that receives, at the first and the last of the ports and beside them; whoever calls has two
+    addresses of a wire to it, in `_caller`.
+    """
     first, last = ARRIVAL_PORTS
     ports = [str(port) for port in (first - 1, first, last, last + 1)]
     with network_namespace() as name:
-        command = inside(name, sys.executable, "-c", _RECEIVE, *ports)
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "listening\n"
-            try:
-                yield name
-            finally:
-                process.kill()
+        with program(name, SERVE, *ports):
+            yield name
 
 
 @pytest.fixture

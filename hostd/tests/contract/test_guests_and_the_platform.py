@@ -18,6 +18,7 @@ from quantix_lab.site_of_a_host import (
     MONITORS,
     OWN,
     OWN_NETWORK,
+    PORT,
     SERVE,
     SHORT_S,
     STRANGERS,
@@ -109,7 +110,7 @@ async def test_guests_reach_the_world_as_ever(site: Site) -> None:
         for source in sources:
             send(site.guest, source, STRANGERS[":" in source], "hello")
         assert heard(world, site) == sorted((source, ANY, "hello") for source in (OWN[0], *sources[1:]))
-    with program(site.world, SERVE):
+    with program(site.world, SERVE, PORT):
         for source, target in zip(GUESTS, STRANGERS, strict=True):
             with calling(site.guest, source, target) as connection:
                 assert (connection.began, connection.say("hello")) == ("connected", "hello")
@@ -119,7 +120,7 @@ async def test_guests_reach_the_world_as_ever(site: Site) -> None:
 async def test_guests_begin_nothing_with_the_platform(site: Site, family: int) -> None:
     await protect(site)
     targets = (HOSTS[family], MONITORS[family])
-    with program(site.world, SERVE), program(site.world, HEAR, str(ANY)) as world:
+    with program(site.world, SERVE, PORT), program(site.world, HEAR, str(ANY)) as world:
         assert [call(site.guest, GUESTS[family], t, SHORT_S) for t in targets] == ["dropped", "dropped"]
         for target in targets:
             send(site.guest, GUESTS[family], target, "hello")
@@ -132,7 +133,7 @@ async def test_guests_begin_nothing_with_the_platform(site: Site, family: int) -
 @_EACH_FAMILY
 async def test_hosts_reach_floating_ips_like_everybody(site: Site, family: int) -> None:
     await protect(site)
-    with program(site.guest, SERVE):
+    with program(site.guest, SERVE, PORT):
         for source in (HOSTS[family], STRANGERS[family]):
             with calling(site.world, source, FLOATING[family]) as connection:
                 assert (connection.began, connection.say("hello")) == ("connected", "hello")
@@ -142,7 +143,7 @@ async def test_hosts_reach_floating_ips_like_everybody(site: Site, family: int) 
 @_EACH_FAMILY
 async def test_a_connection_to_what_becomes_a_host_ends(site: Site, family: int) -> None:
     await protect(site)
-    with program(site.world, SERVE), calling(site.guest, GUESTS[family], STRANGERS[family], 3) as began:
+    with program(site.world, SERVE, PORT), calling(site.guest, GUESTS[family], STRANGERS[family], 3) as began:
         assert began.say("hello") == "hello"
         await protect(site, _PLATFORM | {STRANGERS[family]})
         assert began.say("hello again") == "dropped"
@@ -154,19 +155,19 @@ async def test_while_hosts_are_not_known_nothing_begins_and_what_has_begun_goes_
 ) -> None:
     await protect(site)
     source, target = GUESTS[family], STRANGERS[family]
-    with program(site.world, SERVE), calling(site.guest, source, target) as connection:
+    with program(site.world, SERVE, PORT), calling(site.guest, source, target) as connection:
         assert connection.say("hello") == "hello"
         await protect(site, None)
         assert call(site.guest, source, target, SHORT_S) == "dropped"
         assert connection.say("still there") == "still there"
-    with program(site.guest, SERVE):
+    with program(site.guest, SERVE, PORT):
         assert call(site.world, STRANGERS[family], FLOATING[family]) == "connected"
 
 
 @_EACH_FAMILY
 async def test_the_hosts_own_leg_leads_no_guest_to_another(site: Site, family: int) -> None:
     await protect(site)
-    with program(site.inner, SERVE):
+    with program(site.inner, SERVE, PORT):
         assert call(site.guest, GUESTS[family], BEHIND_LEG[family], SHORT_S) == "dropped"
         site.unprotect()
         assert call(site.guest, GUESTS[family], BEHIND_LEG[family]) == "connected"
@@ -178,7 +179,7 @@ async def test_the_host_is_pinged_and_found_as_ever(site: Site, family: int) -> 
     gateway = ("172.31.0.1", "fd00:31::1")[family]
     run("ip", "-n", site.guest, "neigh", "flush", "dev", "eth0")
     assert pings(site.guest, gateway, GUESTS[family])
-    with program(site.guest, SERVE):
+    with program(site.guest, SERVE, PORT):
         run("ip", "-n", site.host, "neigh", "flush", "dev", "qx-ex")
         assert call(site.host, gateway, FLOATING[family]) == "connected"
 

@@ -32,7 +32,7 @@ def configure_memory(spec: DomainSpec) -> list[Element]:
 
 
 def configure_uneven_memory(spec: DomainSpec) -> list[Element]:
-    """Gives an emulated guest 8 KiB more than whole MiB, which libvirt has no words for: QEMU before 9.0 does
+    """Gives an emulated guest 8 KiB more than whole MiB, which libvirt has no words for: QEMU 7.2 does
     not notice all that such a guest writes while it is sent, where its memory is a multiple of 256 KiB
     (docs/adr/0057). Memory in NUMA nodes and huge pages stays as it is.
     """

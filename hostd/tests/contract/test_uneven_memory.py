@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from quantix_lab.boot_sectors import assemble
 from quantix_lab.domain_samples import samples
 from quantix_lab.waiting import eventually
 
-SLOWLY = {"max-bandwidth": 1 << 20, "downtime-limit": 1}
+# 6.4 KB in each tenth of a second: both pages take longer than a busy machine keeps the guest from writing
+SLOWLY = {"max-bandwidth": 1 << 16, "downtime-limit": 1}
 AT_ONCE = {"max-bandwidth": 1 << 30, "downtime-limit": 1000}
 # QEMU looks as it begins, after its first pass, and twice at its end: no more where it finds nothing written
 FOUND_NOTHING = 4
@@ -31,7 +33,7 @@ class Qemu:
     """One with a guest that counts, or that waits to be filled. Its files are `name` in `room`."""
 
     def __init__(self, room: Path, name: str, *options: str) -> None:
-        spec = samples(room)["minimal"]
+        spec = replace(samples(room)["minimal"], memory_bytes=16 << 20)
         (line,) = configure_uneven_memory(spec)
         disk, control, self._console = room / "disk", room / f"{name}.qmp", room / f"{name}.console"
         disk.write_bytes(assemble("pair").ljust(1 << 20, b"\0"))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from quantix_api import VirtualMachine, VirtualMachineMigration
+from quantix_api.facts import Fact
 from quantix_operator.migration.model import Prospect
 from quantix_operator.scheduling.model import World
 from quantix_operator.scheduling.running import runs
@@ -19,7 +20,8 @@ from quantix_operator.scheduling.running import runs
 @dataclass(frozen=True)
 class Leaving:
     """A VM that stays on a host in maintenance unless something is done. `prospect`: None while nobody knows
-    what it needs elsewhere; `ended`: the last migration that this maintenance made and that did not succeed.
+    what it needs elsewhere; `ended`: the last migration that this maintenance made and that did not succeed;
+    `unheard`: what is said of it while its host is silent.
     """
 
     vm: VirtualMachine
@@ -27,6 +29,7 @@ class Leaving:
     host_uid: str
     prospect: Prospect | None = None
     ended: VirtualMachineMigration | None = None
+    unheard: Fact | None = None
 
 
 @dataclass(frozen=True)

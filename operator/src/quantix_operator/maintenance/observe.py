@@ -9,6 +9,7 @@ from quantix_api.resources import LABEL_MAINTENANCE_OF
 from quantix_client.api import Manifest
 from quantix_operator.indexers import assigned_host, migrations_of
 from quantix_operator.maintenance.model import Leaving, Observed, goes_anyhow
+from quantix_operator.maintenance.plan import unheard
 from quantix_operator.migration.observe import coming_to, moves_under_way, world_of
 from quantix_operator.migration.prospects import BytesComing, local_volumes, prospect_of
 from quantix_operator.objects import Objects
@@ -46,10 +47,12 @@ def _waits(migration: VirtualMachineMigration) -> bool:
 
 
 def _leaving(objects: Objects, host: Host, coming: BytesComing) -> Iterator[Leaving]:
+    silent = unheard(host)
     for vm in objects.by(VirtualMachine, assigned_host, host.metadata.name):
         migrations = objects.by(VirtualMachineMigration, migrations_of, vm.key)
         is_asked = any(item.status.finished_at is None for item in migrations)
-        if goes_anyhow(vm, moves=is_asked or vm.status.migration is not None):
+        moves = is_asked or vm.status.migration is not None
+        if not silent and goes_anyhow(vm, moves=moves):
             continue
         yield Leaving(
             vm,
@@ -57,6 +60,7 @@ def _leaving(objects: Objects, host: Host, coming: BytesComing) -> Iterator[Leav
             host.metadata.uid,
             prospect_of(objects, vm, local_volumes(objects, vm), coming),
             _last_in_vain(migrations, host.metadata.uid),
+            silent,
         )
 
 

@@ -1,21 +1,22 @@
 """Which VMs leave a host in maintenance, and what keeps the others there. Pure.
 
 They leave in the order in which migrations have their turns (`leaving_order`). Called by the controller with
-one look at all hosts in maintenance, so that no room is promised twice; what keeps a VM there (`keeps`) also
-by what-ifs.
+one look at all hosts in maintenance, so that no room is promised twice; what keeps a VM there (`keeps`,
+`unheard`) also by what-ifs.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from quantix_api import VirtualMachine
+from quantix_api import Host, VirtualMachine
 from quantix_api.facts import Fact, fact
 from quantix_api.message_text import cause_of
 from quantix_operator.maintenance.model import Create, Leaving, Observed, Plan
 from quantix_operator.migration.asking import name_of
 from quantix_operator.migration.queue import not_running, refused, where_to
 from quantix_operator.migration.turns import LeavingOrder, leaving_order
+from quantix_operator.scheduling.host_reading import lost_since
 from quantix_operator.scheduling.model import World
 from quantix_operator.scheduling.occupancy import Occupancy
 
@@ -57,8 +58,14 @@ def keeps(vm: VirtualMachine, kept_by: Fact | None) -> Fact | None:
     return kept_by
 
 
+def unheard(host: Host) -> Fact | None:
+    """What keeps every VM on a silent host: nobody reaches its guests, and nothing proves that they ended."""
+    at = lost_since(host)
+    return fact("Ready", "Unknown", "HostUnreachable", host=host.metadata.name, at=at) if at else None
+
+
 def _keeps_yet(item: Leaving, now: datetime) -> Fact | None:
-    why = keeps(item.vm, item.prospect.kept_by if item.prospect is not None else None)
+    why = item.unheard or keeps(item.vm, item.prospect.kept_by if item.prospect is not None else None)
     if why is not None:
         return why
     ended = item.ended

@@ -67,6 +67,15 @@ def lost(host: Host) -> bool:
     return ready is not None and ready.status != "True" and ready.reason in LOST_REASONS
 
 
+def lost_since(host: Host) -> str:
+    """Since when it is not heard, as people read it; "" while it is."""
+    ready = host.status.condition("Ready")
+    if ready is None or not lost(host):
+        return ""
+    since = ready.last_transition_time
+    return since.strftime("%H:%M:%S UTC") if since else "an unknown time"
+
+
 def silent_hosts(hosts: Collection[Host], named: Iterable[str]) -> frozenset[str]:
     """Those that are not heard; also those that are named and not there."""
     silent = {host.metadata.name for host in hosts if lost(host)}

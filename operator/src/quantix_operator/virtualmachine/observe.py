@@ -109,11 +109,7 @@ def _lost_since(vm: VirtualMachine, host: Host | None) -> str:
         return ""
     if host is None:
         return "its Host object was removed"
-    if not host_reading.lost(host):
-        return ""
-    ready = host.status.condition("Ready")
-    since = ready.last_transition_time if ready else None
-    return since.strftime("%H:%M:%S UTC") if since else "an unknown time"
+    return host_reading.lost_since(host)
 
 
 def _barrier(objects: Objects, vm: VirtualMachine, instance_type: InstanceType | None) -> Obstacle | None:

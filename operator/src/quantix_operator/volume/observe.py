@@ -8,7 +8,7 @@ from quantix_api import Host, Image, SchedulingPolicy, StoragePool, VirtualMachi
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_api.seniority import age_order
-from quantix_operator.indexers import volumes_attached, volumes_open
+from quantix_operator.indexers import made_from, volumes_attached, volumes_open
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.host_reading import lost, view_of
 from quantix_operator.scheduling.observe import is_absent
@@ -24,12 +24,17 @@ from quantix_operator.storagepool.promises import (
     taken_bytes,
     volume_bytes,
 )
-from quantix_operator.volume.observe_move import observe_move
+from quantix_operator.volume.observe_move import is_at_rest, observe_move
 from quantix_operator.volume.plan import Claimant, Growth, Observed
 from quantix_operator.volumedata.collected import is_going
 from quantix_operator.volumedata.kept import Kept, Lack, kept_for
 from quantix_operator.volumedata.origin import is_made, source_volume, unmade
-from quantix_operator.volumedata.right import host_of_owners, is_denied, owners_of
+from quantix_operator.volumedata.right import (
+    host_of_owners,
+    in_shared_pool,
+    is_denied,
+    owners_of,
+)
 
 
 def observe(objects: Objects, volume: Volume) -> Observed:
@@ -39,6 +44,7 @@ def observe(objects: Objects, volume: Volume) -> Observed:
     pool_name = pool.metadata.name if pool else ""
     host = objects.get(Host, volume.status.host) if volume.status.host else None
     owners = owners_of(objects, volume)
+    host_lost = bool(volume.status.host) and (host is None or lost(host))
     return Observed(
         volume=volume,
         denied=is_denied(objects, volume),
@@ -54,13 +60,35 @@ def observe(objects: Objects, volume: Volume) -> Observed:
         place=_place(objects, volume, pool_name),
         missing_source=_missing_source(objects, volume),
         unmade_source=_unmade_source(objects, volume),
-        host_lost=bool(volume.status.host) and (host is None or lost(host)),
+        host_lost=host_lost,
+        successor=_successor(objects, volume, owners) if host_lost else "",
         made_for_vm=LABEL_VIRTUAL_MACHINE_UID in volume.metadata.labels,
         no_room=_no_room(objects, volume, pool),
         readable_copy=_readable_copy(objects, volume),
         going=is_going(objects, volume),
         staying=staying_fact(objects, volume),
     )
+
+
+def _successor(objects: Objects, volume: Volume, owners: Sequence[VirtualMachine]) -> str:
+    """Of a Volume whose host is silent another that does what is to be done with it, "" for none: every host
+    reaches its data, no VM has a host that acts, and it is not on its way to another pool. What the silent
+    one still does has the claim (design/ha.md).
+    """
+    status = volume.status
+    if status.data != "Present" or not in_shared_pool(objects, volume) or host_of_owners(owners):
+        return ""
+    if not is_at_rest(volume, owners) or not _has_work(objects, volume):
+        return ""
+    return place_in(objects, status.pool or "")
+
+
+def _has_work(objects: Objects, volume: Volume) -> bool:
+    """Whether it is to go or to grow, or to be copied where it is."""
+    size, there = volume.spec.size, volume.status.capacity
+    grows = size is not None and there is not None and size_bytes(there) < size_bytes(size)
+    copies = objects.by(Volume, made_from, volume.key)
+    return volume.deleting or grows or any(not copy.status.host for copy in copies)
 
 
 def _stranded(owners: Sequence[VirtualMachine]) -> str:

@@ -53,13 +53,13 @@ class Observed:
     """`pool`: the resolved pool, "" when there is none; `place`: the host that would act on it, "" for none;
     `missing_source`: kind and name of what it is made from and is not there; `unmade_source`: reason and
     fields of what is said while the volume that it is made from has no data, None when it has; `host_lost`:
-    its host is silent; `no_room`: the fields of PoolFull while its pool must not promise it; `denied`: its
-    host has no right to it; `assigned_host`: the host that its VMs are assigned to, "" for none; `owners`:
-    the names of those VMs; `growth`: None when it is as large as spec wants; `stranded`: one of those VMs
-    that no host takes for now; `off`: one that is off and has had no host; `move`: None when it is where
-    spec wants it; `readable_copy`: the fields of ConfigRefused where it is a copy of an encrypted volume and
-    names no Secret; `going`: it is deleted, or will be (`volumedata.collected`); `staying`: what it says
-    where it keeps its namespace from being deleted.
+    its host is silent; `successor`: the host that acts on it instead, "" for none; `no_room`: the fields of
+    PoolFull while its pool must not promise it; `denied`: its host has no right to it; `assigned_host`: the
+    host that its VMs are assigned to, "" for none; `owners`: the names of those VMs; `growth`: None when it
+    is as large as spec wants; `stranded`: one of those VMs that no host takes for now; `off`: one that is off
+    and has had no host; `move`: None when it is where spec wants it; `readable_copy`: the fields of
+    ConfigRefused where it is a copy of an encrypted volume and names no Secret; `going`: it is deleted, or
+    will be (`volumedata.collected`); `staying`: what it says where it keeps its namespace from being deleted.
     """
 
     volume: Volume
@@ -70,6 +70,7 @@ class Observed:
     missing_source: tuple[str, str] | None = None
     unmade_source: tuple[str, Mapping[str, str]] | None = None
     host_lost: bool = False
+    successor: str = ""
     made_for_vm: bool = False
     no_room: Mapping[str, str] | None = None
     denied: bool = False
@@ -121,13 +122,14 @@ def plan_volume(observed: Observed) -> Plan:
     if observed.denied and status.host:
         return Plan(take_back=_take_back(observed, status.host))
     attached = attachments(observed)
-    brings = _brings(observed.move)
+    brings = _brings(observed.move) or observed.successor
     confirmed = brings or _confirmed(observed)
     moving_to, refused = _moving_to(observed, brings), _refused_move(observed.move)
     if volume.deleting:
         release = may_go(observed) and not attached
         pool = status.pool or observed.pool
-        return Plan(status.host, attached, pool, release=release, confirmed=confirmed)
+        host = brings or status.host
+        return Plan(host, attached, pool, release=release, confirmed=confirmed, brings=bool(brings))
     if observed.made_for_vm:
         return Plan(
             brings or status.host,

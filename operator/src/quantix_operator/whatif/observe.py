@@ -12,7 +12,7 @@ from datetime import datetime
 from quantix_api import Host, VirtualMachine
 from quantix_api.facts import Fact, fact
 from quantix_api.host_plan import Question
-from quantix_operator.maintenance.plan import keeps
+from quantix_operator.maintenance.plan import keeps, unheard
 from quantix_operator.migration.observe import coming_to, limits_of, moves_under_way
 from quantix_operator.migration.prospects import (
     bytes_by_pool,
@@ -79,6 +79,8 @@ def _leaver(objects: Objects, question: Question, item: Candidate, source: Host)
             after=after,
             after_timeout_s=vm.spec.ha.after_timeout_seconds,
         )
+    if (silent := unheard(source)) is not None:
+        return Leaver(guest, silent)
     move = vm.status.migration
     if move is not None and move.source_host == source.metadata.name:
         return Leaver(guest, bound_for=move.target_host, data=data)

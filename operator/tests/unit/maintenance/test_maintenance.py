@@ -79,6 +79,19 @@ async def test_what_cannot_move_stays(world: MovingWorld, spec: dict[str, Any], 
     assert world.stays()["h1"] == ("web", why)
 
 
+async def test_nothing_leaves_a_host_that_is_silent(world: MovingWorld) -> None:
+    world.vm("web")
+    world.vm("db", migration={"onMaintenance": "Stop"})
+    since = {"type": "Ready", "status": "Unknown", "reason": "Unreachable"}
+    since["lastTransitionTime"] = "2026-11-30T12:00:00Z"
+    world.host("h1", {"maintenance": True}, conditions=[since])
+    await world.drain()
+    assert world.asked() == {}
+    name, why = world.stays()["h1"]
+    said = "h1 has been silent since 12:00:00 UTC; what its VMs do is not known (HostUnreachable)"
+    assert (name, why) == ("db", said)
+
+
 async def test_what_failed_is_not_tried_again_at_once(world: MovingWorld) -> None:
     world.vm("web")
     await world.drain()

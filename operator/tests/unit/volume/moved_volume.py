@@ -39,10 +39,13 @@ def put(
     *,
     size: str = "4Gi",
     extra: dict[str, Any] | None = None,
+    deleting: bool = False,
     **status: Any,
 ) -> None:
     version = str(next(VERSIONS))
     metadata = {"name": "data", "namespace": "default", "uid": "uid-v", "resourceVersion": version}
+    if deleting:
+        metadata["deletionTimestamp"] = "2026-11-24T12:00:00Z"
     there = {"host": "h1", "pool": "local", "data": "Present", "capacity": size, "confirmedHost": "h1"}
     spec = {"size": size, **(extra or {})} | ({"pool": wanted} if wanted else {})
     cache.put(VOLUMES, {"metadata": metadata, "spec": spec, "status": there | status})

@@ -116,6 +116,19 @@ def test_a_vm_leaves_with_its_data_and_its_room_elsewhere_is_kept(cluster: Clust
     assert seen.at_once == 2
 
 
+def test_nothing_leaves_a_host_that_is_silent(cluster: Cluster) -> None:
+    for name, policy in (("web", "Migrate"), ("db", "Stop")):
+        cluster.vm(name, migration={"onMaintenance": policy})
+    unheard = {"type": "Ready", "status": "Unknown", "reason": "Unreachable"}
+    cluster.host("h1", conditions=[unheard])
+    plan = play("maintenance", cluster.seen("maintenance"))
+    assert plan.moves == ()
+    assert {(item.name, item.reason) for item in plan.misfits} == {
+        ("web", "HostUnreachable"),
+        ("db", "HostUnreachable"),
+    }
+
+
 def test_a_vm_on_its_way_takes_room_on_both_hosts_and_in_the_pool_that_its_data_goes_to(
     cluster: Cluster,
 ) -> None:

@@ -17,6 +17,8 @@ from aiohttp.test_utils import TestServer
 
 from quantix_lab.kubeconfig import write_kubeconfig
 
+pytestmark = pytest.mark.usefixtures("heeded_interrupt")
+
 _CTRL_C = b"\x03"
 VM: dict[str, Any] = {
     "apiVersion": "quantix.io/v1alpha1",

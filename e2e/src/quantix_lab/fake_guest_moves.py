@@ -18,12 +18,14 @@ from quantix_hostd.facts.migration import Sending, SendingProgress
 
 class FakeGuestMoves(ABC):
     """The migrations of `Hypervisor`, and how they end. `sendings` are those that go on, by domain. `passes`:
-    how often memory was gone through; `switches`: whether one that is to be switched is.
+    how often memory was gone through; `switches`: whether one that is to be switched is; `lingers`: whether
+    one that is to end goes on yet.
     """
 
     found: dict[str, Any]
     passes: int
     switches: bool
+    lingers: bool
 
     @cached_property
     def sendings(self) -> dict[str, Sending]:
@@ -82,7 +84,7 @@ class FakeGuestMoves(ABC):
 
     async def stop_sending(self, name: str) -> None:
         self.did("stop sending")
-        if name in self._ways:
+        if name in self._ways and not self.lingers:
             self.fail(name, "operation aborted: migration out job: canceled by client")
 
     # what becomes of it

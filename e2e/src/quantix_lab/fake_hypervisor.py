@@ -63,6 +63,7 @@ class FakeHypervisor(FakeLiveChanges, FakeDiskCopies, FakeGuestMoves, FakeGuestM
     secrets: dict[str, str] = field(default_factory=dict)
     passes: int = 0
     switches: bool = True
+    lingers: bool = False
     _next_pid: int = 1000
 
     async def domains(self) -> tuple[DomainSummary, ...]:

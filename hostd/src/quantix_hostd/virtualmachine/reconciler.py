@@ -24,6 +24,7 @@ from quantix_hostd.domainxml.spec import vm_uid_of
 from quantix_hostd.events import tell
 from quantix_hostd.facts.domain import DomainEvent, EventKind
 from quantix_hostd.report import report
+from quantix_hostd.virtualmachine.actions import Action
 from quantix_hostd.virtualmachine.apply import apply
 from quantix_hostd.virtualmachine.between_looks import Kept, Memory, version_of
 from quantix_hostd.virtualmachine.concerned import concerned_vms
@@ -39,7 +40,7 @@ from quantix_hostd.virtualmachine.record import SeenEvent
 from quantix_hostd.virtualmachine.resets import ResetWatch
 from quantix_hostd.virtualmachine.state_keeper import StateKeeper
 from quantix_hostd.virtualmachine.status import began_anew, derive_status, unseen_status
-from quantix_hostd.virtualmachine.steps import Plan, is_detained, refusal_of, unsettled
+from quantix_hostd.virtualmachine.steps import Plan, is_detained, is_for_later, refusal_of, unsettled
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.transitions import Failure, transitions
 from quantix_hostd.virtualmachine.verdict import Verdict, judge, refused
@@ -183,11 +184,13 @@ class VirtualMachineReconciler:
         return observed, plan, error
 
     async def _act(self, uid: str) -> tuple[Observed, Plan, QuantixError | None]:
+        done: tuple[Action, ...] = ()
         for _ in range(_MAX_ROUNDS):
             observed = await self._observe(uid)
             plan = plan_virtual_machine(observed)
-            if not plan.actions:
+            if not plan.actions or is_for_later(plan, done):
                 return observed, plan, None
+            done = plan.actions
             try:
                 await apply(self._tools, VmRef(uid, observed.vm), plan.actions)
             except QuantixError as error:

@@ -40,6 +40,13 @@ def with_record(
     return Plan(record, (*save, *actions), wait, requeue_after_s)
 
 
+def is_for_later(plan: Plan, done: tuple[Action, ...]) -> bool:
+    """Whether what is planned was `done` a moment ago and takes its time, as the end of a sending does: it is
+    tried again when the plan says.
+    """
+    return plan.actions == done and bool(plan.requeue_after_s)
+
+
 def unsettled(plan: Plan) -> InvariantError | None:
     """For the plan of the last round that a look may take: what it finds to do is done again and again.
 

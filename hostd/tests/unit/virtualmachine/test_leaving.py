@@ -339,6 +339,19 @@ async def test_a_vm_that_is_to_be_off_is_not_moved(running: VmHandle, migration:
     assert "shutdown" in sender(running).calls
 
 
+async def test_a_sending_that_takes_its_time_to_end_is_stopped_now_and_then(
+    running: VmHandle, migration: MigrationHandle
+) -> None:
+    await begin(running, migration)
+    sender(running).lingers = True
+    running.change("spec", "powerState", value="Stopped")
+    again_s = await running.reconcile()
+    # once as the reason is written down, and once more since it goes on
+    assert sender(running).calls == ["send", "stop sending", "stop sending"]
+    assert again_s == 1.0
+    assert running.condition("Ready")["reason"] != "InternalError"
+
+
 async def test_a_host_that_goes_down_breaks_it_off_and_shuts_the_guest_down(
     running: VmHandle, migration: MigrationHandle
 ) -> None:

@@ -1,7 +1,8 @@
-"""Refuses, before a VM is written, an address that its network gives nobody or that another VM has.
+"""Refuses, before it is written, an address that its network gives nobody, or one for a NIC that another VM
+has.
 
-Used by `qx vm create|attach|set`. What the account may not look at is left to the operator, and so are the
-addresses of routers and of other networks on the same wire.
+Used by `qx vm create|attach|set`, `qx floatingip create` and `qx router create`. What the account may not
+look at is left to the operator, and so are the addresses of routers and of other networks on the same wire.
 """
 
 from __future__ import annotations
@@ -11,12 +12,21 @@ from collections.abc import Sequence
 
 from quantix_api.message_text import without_promise
 from quantix_api.messages import Message
+from quantix_api.references import resolve_key
 from quantix_api.resources import NETWORKS
 from quantix_cli import fetch
 from quantix_cli.exits import CommandError, Exit, refused
 from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.session import Session
-from quantix_cli.vm.addresses import has, holder_beside, in_use, not_given, wishes
+from quantix_cli.vm.addresses import (
+    AddressWish,
+    has,
+    holder_beside,
+    in_use,
+    is_address,
+    not_given,
+    wishes,
+)
 from quantix_client.errors import Forbidden, NotFound
 
 
@@ -38,6 +48,18 @@ async def refuse_addresses(
         _refuse(in_use(wish, f"NIC {beside}") if beside else None)
         for other in others:
             _refuse(in_use(wish, _named(other)) if has(other, wish, uid) else None)
+
+
+async def refuse_address(session: Session, namespace: str, wish: Manifest, path: str) -> None:
+    """Raise CommandError (6) where `wish` has an `address` that its `network` gives nobody; `path`: where the
+    command has it.
+    """
+    network, address = str(wish.get("network") or ""), wish.get("address")
+    if not network or not address or not is_address(address):
+        return
+    key = resolve_key(namespace, network)
+    found = await _network(session, key)
+    _refuse(not_given(AddressWish("", network, key, address), found, path) if found else None)
 
 
 def refuse_same_for_all(vms: Sequence[Manifest]) -> None:

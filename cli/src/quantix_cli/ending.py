@@ -22,7 +22,9 @@ from quantix_client.errors import Forbidden, NotFound
 TAKEN = frozenset({"PoolFull", "AddressInUse", "MACInUse", "AddressesExhausted"})
 """Reasons that last until somebody gives up what is wanted: nothing comes of it while one waits."""
 _OF_FLOATING_IPS = frozenset({"NICInUse", "NICNotFound", "NoRoute", "NoSubnet", "VirtualMachineNotFound"})
-_OF_NETWORKS = frozenset({"PhysicalNetworkUnknown", "SubnetOverlap", "UnderlayTooSmall"})
+_OF_NETWORKS = frozenset(
+    {"AddressOutsideSubnet", "PhysicalNetworkUnknown", "SubnetOverlap", "UnderlayTooSmall"}
+)
 IN_VAIN = _OF_FLOATING_IPS | _OF_NETWORKS
 """Reasons that last until somebody changes it, or what it leads to or lies on."""
 ONCE_DONE = "It goes on by itself once that is done."

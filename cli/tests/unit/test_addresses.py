@@ -189,3 +189,19 @@ async def test_several_vms_cannot_share_what_is_for_one(detail: str) -> None:
     assert (refused.value.exit_code, api.written) == (Exit.USAGE, 0)
     refuse_same_for_all([vm("web-1", nic("10.9.0.7"))])
     refuse_same_for_all([vm("web-1", nic()), vm("web-2", nic())])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "floatingip create web --network shared/lan --address 10.8.0.7",
+        "router create r1 --network shared/lan --external shared/lan --address 10.8.0.7",
+    ],
+)
+async def test_who_else_asks_for_an_address_is_refused_before_too(command: str) -> None:
+    api = Api(network(LAN))
+    with pytest.raises(CommandError) as refused:
+        await typed(session(api), command)
+    assert (refused.value.exit_code, api.written) == (Exit.REFUSED, 0)
+    assert "Address 10.8.0.7 is not in network shared/lan, which has 10.9.0.0/24" in str(refused.value)
+    assert refused.value.hint.startswith("choose another address in --address ADDRESS")

@@ -120,7 +120,13 @@ def test_it_is_explained_where_it_leads_and_where_it_is_translated() -> None:
 
 @pytest.mark.parametrize(
     ("reason", "ends"),
-    [("NICInUse", True), ("NoRoute", True), ("AddressInUse", True), ("Programming", False)],
+    [
+        ("NICInUse", True),
+        ("NoRoute", True),
+        ("AddressInUse", True),
+        ("AddressOutsideSubnet", True),
+        ("Programming", False),
+    ],
 )
 def test_nobody_waits_for_what_only_a_change_brings(reason: str, ends: bool) -> None:
     assert (end_of(fip(reason=reason), 1) is not None) is ends

@@ -16,6 +16,7 @@ from quantix_api.messages import render
 from quantix_api.references import shared_reference
 from quantix_api.resources import NAMESPACE_SHARED
 from quantix_cli import fetch
+from quantix_cli.addressing import refuse_address
 from quantix_cli.commands import making
 from quantix_cli.commands.selecting import UNTOUCHED, refuse_no_selection
 from quantix_cli.exits import CommandError, Exit, refused
@@ -69,9 +70,7 @@ def create_command(_: str) -> click.Command:
         network = given["network"] or invocation.run(_way_out)
         vm = parse_name(given["vm"], "vm").name if given["vm"] else ""
         spec = making.present(network=network, address=given["address"], virtualMachine=vm, nic=given["nic"])
-        making.make(
-            invocation, "floatingip", name, spec, labels=labels, wait=not no_wait, check=_refuse_taken
-        )
+        making.make(invocation, "floatingip", name, spec, labels=labels, wait=not no_wait, check=_refuse_new)
 
     return command
 
@@ -183,6 +182,12 @@ async def _point(session: Session, live: Manifest, wanted: Manifest, *, wait: bo
     said = cause_of(str(condition_of(seen).get("message", "")))
     took = duration(time.monotonic() - begun)
     session.terminal.note(session.terminal.plain(f"{name} changed after {took}: {said}."))
+
+
+async def _refuse_new(session: Session, wanted: Manifest) -> None:
+    """As `_refuse_taken`; also 6 for an address that its network gives nobody."""
+    await refuse_address(session, wanted["metadata"]["namespace"], wanted["spec"], "--address ADDRESS")
+    await _refuse_taken(session, wanted)
 
 
 async def _refuse_taken(session: Session, wanted: Manifest) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from quantix_cli.addressing import refuse_address
 from quantix_cli.amounts import parse_details
 from quantix_cli.commands import making
 from quantix_cli.exits import CommandError, Exit
@@ -14,6 +15,7 @@ from quantix_cli.helping import Verb
 from quantix_cli.nouns import Manifest, look
 from quantix_cli.options import Invocation, write_options
 from quantix_cli.selection import Selection, expand
+from quantix_cli.session import Session
 
 
 def create_command(_: str) -> click.Command:
@@ -52,7 +54,7 @@ def create_command(_: str) -> click.Command:
         snat = "Disabled" if given["no_snat"] else None
         way_out = making.present(network=external, address=given["address"], snat=snat)
         spec = making.present(networks=[_network(written) for written in networks], external=way_out)
-        making.make(invocation, "router", name, spec, labels=labels, wait=not no_wait)
+        making.make(invocation, "router", name, spec, labels=labels, wait=not no_wait, check=_refuse_way_out)
 
     return command
 
@@ -103,6 +105,12 @@ def patch_of(router: Manifest, add: Sequence[str], remove: Sequence[str]) -> Man
     changed = [network for network in networks if network in left or network in kept]
     changed += [network for network in new if network not in kept]
     return {"spec": {"networks": changed}} if changed != networks else {}
+
+
+async def _refuse_way_out(session: Session, router: Manifest) -> None:
+    """Raise CommandError (6) for an address that the network outside gives nobody."""
+    way_out = look(router, "spec.external", {})
+    await refuse_address(session, router["metadata"]["namespace"], way_out, "--address ADDRESS")
 
 
 def _network(written: str) -> Manifest:

@@ -38,12 +38,21 @@ def wishes(namespace: str, nics: Sequence[Manifest], before: Sequence[Manifest] 
     ]
 
 
-def not_given(wish: AddressWish, network: Manifest) -> Message | None:
-    """Why the network gives that address to nobody; None where it may."""
+def is_address(word: str) -> bool:
+    """Words that are none are left to the API."""
+    try:
+        ip_address(word)
+    except ValueError:
+        return False
+    return True
+
+
+def not_given(wish: AddressWish, network: Manifest, path: str = _PATH) -> Message | None:
+    """Why the network gives that address to nobody; None where it may. `path`: where the command has it."""
     subnets = _subnets(network)
     if ip_address(wish.address).version == 6 and _is_without_its_own(network, subnets):
         return None
-    said = {"address": wish.address, "network": wish.network, "path": _PATH}
+    said = {"address": wish.address, "network": wish.network, "path": path}
     subnet = next((one for one in subnets if is_within(wish.address, one["cidr"])), None)
     if subnet is None:
         cidrs = ", ".join(str(ip_network(one["cidr"], strict=False)) for one in subnets)
@@ -79,11 +88,7 @@ def _holders(vm: Manifest, nics: Sequence[Manifest], wish: AddressWish, network_
 
 def _addresses_of(nic: Manifest) -> Iterator[str]:
     """Its addresses in the form that all are compared in."""
-    for written in nic.get("addresses", []):
-        try:
-            yield str(ip_address(written))
-        except ValueError:
-            continue
+    return (str(ip_address(written)) for written in nic.get("addresses", []) if is_address(written))
 
 
 def _subnets(network: Manifest) -> list[Manifest]:

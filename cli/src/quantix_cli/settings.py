@@ -21,7 +21,8 @@ DEFAULT_PORT = "6443"
 @dataclass(frozen=True)
 class Settings:
     """`quantix_kubeconfig` and `kubeconfig` are the variables of these names, None where they are not set or
-    empty; of a list in KUBECONFIG the first file counts. `asked_host_name` is what QUANTIX_HOST_NAME says.
+    empty; of a list in KUBECONFIG the first file counts. `keeps_cache`: QUANTIX_CACHE names it, so others
+    may use it. `asked_host_name` is what QUANTIX_HOST_NAME says.
     `up_since_s` (CLOCK_MONOTONIC) and `up_changed` are what the first process of a `make up` hands to the
     second.
     """
@@ -29,6 +30,7 @@ class Settings:
     terminal: Terminal
     layout: Layout
     cache: Path
+    keeps_cache: bool
     home: Path | None
     search_path: str
     host_name: str
@@ -48,6 +50,7 @@ def read_settings(environment: Mapping[str, str], *, no_color: bool = False) -> 
         terminal=detect(environment, no_color=no_color),
         layout=layout,
         cache=_path(environment.get("QUANTIX_CACHE")) or layout.cache,
+        keeps_cache=bool(environment.get("QUANTIX_CACHE")),
         home=_path(environment.get("HOME")),
         search_path=environment.get("PATH", ""),
         asked_host_name=environment.get("QUANTIX_HOST_NAME") or None,

@@ -27,8 +27,22 @@ PIPE = Terminal(is_tty=False, colour=False, unicode=True, width=None)
 
 def test_a_mount_below_an_installation_is_seen_before_anything_is_removed() -> None:
     info = "30 20 8:1 / /var/lib/quantix/pools/big rw - xfs x rw\n31 20 8:1 / /var/lib/other rw - xfs x rw"
-    found = clean.mounts_below(clean.directories(Layout(Path("/"))), info)
+    found = clean.mounts_below(clean.directories(judge_settings(read_settings({}))), info)
     assert found == [Path("/var/lib/quantix/pools/big")]
+
+
+@pytest.mark.parametrize(
+    ("environment", "goes"),
+    [
+        ({}, True),
+        ({"QUANTIX_CACHE": "/var/cache/quantix"}, False),
+        ({"QUANTIX_CACHE": "/srv/builds"}, True),
+    ],
+)
+def test_a_cache_that_was_named_is_for_others_too(environment: dict[str, str], goes: bool) -> None:
+    folders = clean.directories(judge_settings(read_settings(environment)))
+    assert (Path("/var/cache/quantix") in folders) is goes
+    assert Path("/srv/builds") not in folders
 
 
 def test_guests_of_an_installation_below_another_directory_or_of_other_users_are_not_ours(

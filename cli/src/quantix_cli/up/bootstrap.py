@@ -105,9 +105,8 @@ def clean(settings: UpSettings, terminal: Terminal) -> int:
 
 def _remove_half_made(settings: UpSettings, terminal: Terminal) -> int:
     """Remove what is there before anything was started: downloads, builds and the log."""
-    made = [
-        folder for folder in (settings.venv, settings.layout.cache, settings.layout.log) if folder.exists()
-    ]
+    own = (settings.venv, *settings.own_cache, settings.layout.log)
+    made = [folder for folder in own if folder.exists()]
     if not made:
         terminal.out("Nothing to remove.")
         return 0

@@ -30,6 +30,7 @@ class UpSettings:
     layout: Layout
     checkout: Path
     cache: Path
+    keeps_cache: bool
     host_name: str
     api_port: int
     kubeconfig: Path | None
@@ -48,6 +49,12 @@ class UpSettings:
     def is_machines_own(self) -> bool:
         """Whether this is the installation of the machine itself, which may put links into /usr/local/bin."""
         return self.layout.root == Path("/")
+
+    @property
+    def own_cache(self) -> tuple[Path, ...]:
+        """The directory for builds that goes with the installation: none that QUANTIX_CACHE names."""
+        usual = self.layout.cache
+        return () if self.keeps_cache and self.cache == usual else (usual,)
 
     @property
     def venv(self) -> Path:
@@ -89,6 +96,7 @@ def judge_settings(given: Settings) -> UpSettings:
         layout=given.layout,
         checkout=CHECKOUT,
         cache=given.cache,
+        keeps_cache=given.keeps_cache,
         host_name=host_name,
         api_port=int(port),
         kubeconfig=kubeconfig,

@@ -42,9 +42,10 @@ DROP_INS = ("etc/NetworkManager/conf.d/90-quantix.conf", "etc/systemd/network/05
 DROP_IN_MARK = "# Made by Quantix"
 
 
-def directories(layout: Layout) -> list[Path]:
-    """Everything that belongs to an installation; the log, which is being written, last."""
-    return [layout.etc, layout.data, layout.run, layout.cache, layout.log]
+def directories(settings: UpSettings) -> list[Path]:
+    """Everything that belongs to this installation alone; the log, which is being written, last."""
+    layout = settings.layout
+    return [layout.etc, layout.data, layout.run, *settings.own_cache, layout.log]
 
 
 def mounts_below(folders: list[Path], mountinfo: str) -> list[Path]:
@@ -56,7 +57,7 @@ def mounts_below(folders: list[Path], mountinfo: str) -> list[Path]:
 async def clean(settings: UpSettings, log: UpLog, progress: Progress) -> None:
     """Remove the installation. Raises PermanentError when something is mounted inside of it."""
     layout = settings.layout
-    inside = mounts_below(directories(layout), Path("/proc/self/mountinfo").read_text())
+    inside = mounts_below(directories(settings), Path("/proc/self/mountinfo").read_text())
     if inside:
         raise PermanentError(
             "Mounted", f"{inside[0]} is mounted.", f"umount {inside[0]}, then make clean again"
@@ -78,7 +79,7 @@ async def clean(settings: UpSettings, log: UpLog, progress: Progress) -> None:
         progress.say(
             f"{device} {'removed' if removed.code == 0 else f'could not be removed: {removed.last}'}"
         )
-    for folder in directories(layout):
+    for folder in directories(settings):
         if folder.exists():
             # hostd keeps base images immutable
             await run(["chattr", "-R", "-f", "-i", str(folder)], log)
@@ -166,7 +167,7 @@ def main() -> None:
     try:
         settings = judge_settings(given)
         require_root("make clean", "removes what make up made", os.geteuid())
-        if not any(folder.exists() for folder in directories(settings.layout)):
+        if not any(folder.exists() for folder in directories(settings)):
             terminal.out("Nothing to remove.")
             return
         # its file goes with all else, as the last
@@ -180,7 +181,7 @@ def main() -> None:
         sys.exit(1)
     cache = (
         " and the build cache"
-        if settings.cache == settings.layout.cache
+        if not settings.keeps_cache
         else f"; the build cache {settings.cache} (QUANTIX_CACHE), which others may use, stays"
     )
     removed = f"Removed in {duration(now_s() - began_s)}: services, bridges, files{cache}. Packages stay."

@@ -31,6 +31,8 @@ LABEL_BALANCER = "quantix.io/balancer"
 """On one that the balancer made: the reason, such as CPUPressure."""
 CLUSTER_CONFIG_MAP = "quantix-cluster"
 """In `quantix-system`; its key `uid` is the UID of the cluster."""
+PLATFORM_CONFIG_MAP = "quantix-platform"
+"""In `quantix-system`: the addresses of all hosts (`platform_addresses`), for every host."""
 CA_CONFIG_MAP = "quantix-ca"
 """In `quantix-shared`; its key `ca.crt` is what certificates between hosts are verified with."""
 

@@ -29,6 +29,6 @@ def host_network(hostd: Hostd) -> HostNetwork | None:
     def doors() -> frozenset[str]:
         return doors_of(hostd.api.access.server, southbound)
 
-    platform = Platform(hostd.api, hostd.watches.stores[STORAGE_POOLS], doors, resolved)
+    platform = Platform(hostd.watches.platform, hostd.watches.stores[STORAGE_POOLS], doors, resolved)
     known = KnownAddresses(own, platform.addresses)
     return HostNetwork(clients, settings.layout, southbound, hostd.cluster_uid, known)

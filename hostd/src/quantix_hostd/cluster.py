@@ -8,11 +8,18 @@ from dataclasses import replace
 from itertools import chain
 
 from quantix_api.errors import TransientError
-from quantix_api.resources import CLUSTER_CONFIG_MAP, CONFIG_MAPS, HOSTS, NAMESPACE_SYSTEM, STORAGE_POOLS
+from quantix_api.platform_addresses import address_in, handed
+from quantix_api.resources import (
+    CLUSTER_CONFIG_MAP,
+    CONFIG_MAPS,
+    NAMESPACE_SYSTEM,
+    PLATFORM_CONFIG_MAP,
+    STORAGE_POOLS,
+)
 from quantix_client.api import ApiClient
 from quantix_client.server_names import ServerNames
 from quantix_hostd.image_addresses import AddressRules, IPAddress, parse_rules
-from quantix_hostd.platform_addresses import address_in, addresses_of_hosts, monitors_of
+from quantix_hostd.platform_addresses import monitors_of
 
 
 async def read_cluster_uid(api: ApiClient) -> str:
@@ -30,9 +37,9 @@ async def read_address_rules(api: ApiClient, names: ServerNames) -> AddressRules
     """
     found = await api.get(CONFIG_MAPS, CLUSTER_CONFIG_MAP, NAMESPACE_SYSTEM)
     rules = parse_rules(found.get("data") or {})
-    # of the other hosts no watch tells: a cluster has many, and images are fetched seldom
-    hosts, pools = await api.list(HOSTS), await api.list(STORAGE_POOLS)
-    own = addresses_of_hosts(hosts.items) | monitors_of(pools.items)
+    told = await api.get(CONFIG_MAPS, PLATFORM_CONFIG_MAP, NAMESPACE_SYSTEM)
+    pools = await api.list(STORAGE_POOLS)
+    own = handed(told) | monitors_of(pools.items)
     led_to = await asyncio.gather(*(_addresses(name, names) for name in sorted(own)))
     return replace(rules, platform=frozenset(chain.from_iterable(led_to)))
 

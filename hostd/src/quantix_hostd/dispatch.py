@@ -12,6 +12,7 @@ from typing import Any
 
 from quantix_api import VirtualMachine, Volume
 from quantix_api.resources import (
+    CONFIG_MAPS,
     HOSTS,
     IMAGES,
     NETWORKS,
@@ -106,7 +107,7 @@ class Dispatcher:
             self.add(resource, change.key)
         if not concerns_us(resource, change):
             return
-        if resource in (HOSTS, NETWORKS, STORAGE_POOLS):
+        if resource in (HOSTS, NETWORKS, STORAGE_POOLS, CONFIG_MAPS):
             self.add(HOSTS, self._host)
         if resource == VIRTUAL_MACHINES:
             if change.type == "DELETED":

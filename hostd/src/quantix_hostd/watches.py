@@ -18,11 +18,14 @@ import structlog
 
 from quantix_api import VirtualMachine, Volume
 from quantix_api.resources import (
+    CONFIG_MAPS,
     HOST_RECOVERIES,
     HOSTS,
     IMAGES,
+    NAMESPACE_SYSTEM,
     NAMESPACES,
     NETWORKS,
+    PLATFORM_CONFIG_MAP,
     STORAGE_POOLS,
     VIRTUAL_MACHINE_MIGRATIONS,
     VIRTUAL_MACHINE_RESTORES,
@@ -170,6 +173,13 @@ class Watches:
             Moving.COMES: self._watch(api, VIRTUAL_MACHINE_MIGRATIONS, f"status.targetHost={host}"),
             Moving.COMING_VM: self._watch(api, VIRTUAL_MACHINES, f"status.migration.targetHost={host}"),
         }
+        self._platform = Reflector(
+            api,
+            CONFIG_MAPS,
+            namespace=NAMESPACE_SYSTEM,
+            field_selector=f"metadata.name={PLATFORM_CONFIG_MAP}",
+            on_change=self._listener(CONFIG_MAPS),
+        )
         self._named = NamedObjects(api, self._wanted, on_change)
         self.stores: Mapping[Resource, Mapping[str, Manifest]] = {
             resource: ChainMap(reflector.store, self._named.stores.get(resource, {}))
@@ -181,6 +191,11 @@ class Watches:
         return self._moving[what].store
 
     @property
+    def platform(self) -> Mapping[str, Manifest]:
+        """What the operator tells all hosts of each other (`platform_addresses`), once it does; as live."""
+        return self._platform.store
+
+    @property
     def synced(self) -> bool:
         """Whether every selection was read since this process started."""
         return all(reflector.synced.is_set() for reflector in self._all())
@@ -190,7 +205,7 @@ class Watches:
             await reflector.synced.wait()
 
     def _all(self) -> Iterable[Reflector]:
-        return (*self._reflectors.values(), *self._moving.values())
+        return (*self._reflectors.values(), *self._moving.values(), self._platform)
 
     def _watch(self, api: ApiClient, resource: Resource, fields: str) -> Reflector:
         """Of what moves: VMs and migrations alike concern the VM, whoever has it."""
@@ -207,6 +222,7 @@ class Watches:
                 group.create_task(reflector.run(), name=f"watch-{resource.plural}")
             for what, reflector in self._moving.items():
                 group.create_task(reflector.run(), name=f"watch-{what.value}")
+            group.create_task(self._platform.run(), name="watch-platform")
             group.create_task(self._named.run(), name="named")
 
     def _listener(self, resource: Resource) -> Callable[[Change], None]:

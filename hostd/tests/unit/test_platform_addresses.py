@@ -10,12 +10,13 @@ import pytest
 from aiohttp.abc import ResolveResult
 
 from quantix_api.errors import TransientError
-from quantix_api.resources import CLUSTER_CONFIG_MAP, NAMESPACE_SYSTEM
+from quantix_api.platform_addresses import addresses_of_hosts, handed_on
+from quantix_api.resources import CLUSTER_CONFIG_MAP, NAMESPACE_SYSTEM, PLATFORM_CONFIG_MAP
 from quantix_client.api import ApiClient
 from quantix_client.server_names import ServerNames
 from quantix_hostd.clients.http_source import HttpSource
 from quantix_hostd.cluster import read_address_rules
-from quantix_hostd.platform_addresses import addresses_of_hosts, monitors_of
+from quantix_hostd.platform_addresses import monitors_of
 from quantix_lab.fake_status_api import FakeStatusApi
 
 _HOST = {
@@ -42,7 +43,9 @@ def test_all_addresses_of_hosts_and_monitors_are_the_platforms() -> None:
 def _api() -> ApiClient:
     api = FakeStatusApi()
     metadata = {"name": CLUSTER_CONFIG_MAP, "namespace": NAMESPACE_SYSTEM, "uid": "uid-map"}
-    for manifest in ({"metadata": metadata, "data": {}}, _HOST, _POOL, _DIR):
+    told = {**metadata, "name": PLATFORM_CONFIG_MAP, "uid": "uid-platform"}
+    platform = {"metadata": told, "data": handed_on(addresses_of_hosts([_HOST]))}
+    for manifest in ({"metadata": metadata, "data": {}}, platform, _POOL, _DIR):
         api.put(manifest)
     return cast(ApiClient, api)
 

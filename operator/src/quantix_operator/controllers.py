@@ -17,6 +17,7 @@ from quantix_operator.certificates import controller as certificates
 from quantix_operator.clients.ovn_sb import Southbound
 from quantix_operator.context import Context
 from quantix_operator.dispatch import Controller
+from quantix_operator.host.addresses import HostAddressesController
 from quantix_operator.host.controller import HostController
 from quantix_operator.host.drains import Drains
 from quantix_operator.image.controller import ImageController
@@ -54,6 +55,7 @@ async def build_controllers(context: Context, objects: Objects) -> AsyncIterator
             *(AcceptedController(context, kind, balance.get(kind)) for kind in KINDS),
             StoragePoolController(context, objects),
             HostController(context, objects, context.leases, drains, southbound(context.settings)),
+            HostAddressesController(context),
             *network.controllers,
             ImageController(context, objects),
             VolumeController(context, objects),

@@ -27,7 +27,7 @@ from quantix_client.errors import Forbidden, NotFound
 STATE_WORDS = (
     *("Running", "Stopped", "Paused", "Starting", "Stopping", "Waiting", "Working", "Ready", "Failed"),
     *("Unknown", "Migrating", "Recovering", "Deleting", "Joining", "Maintenance", "Draining", "Clean"),
-    *("Suspect", "Unreachable", "Isolated", "StorageLost", "Fencing", "Fenced"),
+    *("Suspect", "Unreachable", "Isolated", "StorageLost", "Fencing", "Fenced", "Succeeded", "Cancelled"),
     *PHASES_SHOWN,
 )
 # what only kubectl shows: of whatever waits, or is being worked on

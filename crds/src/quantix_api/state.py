@@ -42,6 +42,8 @@ UNUSED = StateWord("Waiting", "○", "grey")
 READY = StateWord("Ready", "●", "green")
 WORKING = StateWord("Working", "◐", "blue")
 JOINING = StateWord("Joining", "◐", "blue")
+SUCCEEDED = StateWord("Succeeded", "●", "green")
+CANCELLED = StateWord("Cancelled", "○", "grey")
 
 _HOSTS = {
     "Ready": READY,
@@ -97,7 +99,8 @@ PHASES_SHOWN: Mapping[str, StateWord] = {
     "Downloading": WORKING,
     "Verifying": WORKING,
 }
-
+# Ready is what a migration is that went well, and Stalled one that somebody cancelled
+_ENDS = {"Succeeded": SUCCEEDED, "Cancelled": CANCELLED}
 
 # Off, though spec may say Running: nothing starts it by itself, or before its disks are set back
 _OFF = {"GuestShutdown", "ShuttingDown", "RestoreInProgress"}
@@ -169,6 +172,8 @@ def _host(host: Mapping[str, Any], lease_age_s: float | None) -> StateWord:
 def _other(obj: Mapping[str, Any]) -> StateWord:
     general = _general(obj)
     phase = (obj.get("status") or {}).get("phase", "")
+    if obj.get("kind") == "VirtualMachineMigration" and phase in _ENDS:
+        return _ENDS[phase]
     if obj.get("kind") in ("Volume", "Image") and PHASES_SHOWN.get(phase) == general:
         return replace(general, word=phase)
     return general

@@ -81,11 +81,9 @@ class Queue:
         other = self._moving.get(vm.metadata.uid) or (vm.status.migration and vm.status.migration.name)
         if other:
             return MOVES_ALREADY.format(name=name, other=other)
-        if not runs(vm):
-            return STARTS_YET.format(name=name)
         if host_of(vm) in self._silent:
             return HOST_SILENT.format(host=host_of(vm))
-        if prospect is None:
+        if not runs(vm) or prospect is None:
             return STARTS_YET.format(name=name)
         if len(self._moving) >= self._limits.per_cluster:
             return CLUSTER_BUSY.format(count=len(self._moving))

@@ -149,8 +149,10 @@ async def test_a_vm_whose_host_is_not_there_is_not_said_to_start(world: MovingWo
     assert world.told("move")[2].startswith("It waits for its turn: h1 is silent.")
 
 
-async def test_a_source_that_is_silent_is_waited_for(world: MovingWorld) -> None:
+@pytest.mark.parametrize("domain", ["Present", "Absent"])
+async def test_a_source_that_is_silent_is_waited_for(world: MovingWorld, domain: str) -> None:
     world.vm("web")
+    world.says("web", runtime={"observedEpoch": 1, "domain": domain})
     world.host("h1", conditions=[{"type": "Ready", "status": "Unknown", "reason": "Unreachable"}])
     world.ask("move")
     await world.look()

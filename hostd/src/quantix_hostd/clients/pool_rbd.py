@@ -46,7 +46,7 @@ from quantix_hostd.clients.rbd_calls import (
     size_of,
     written_bytes,
 )
-from quantix_hostd.clients.rbd_watchers import shut_out_left
+from quantix_hostd.clients.rbd_watchers import remove_left, shut_out_left
 from quantix_hostd.facts.disk_file import DiskFile
 
 BASE = "base"
@@ -220,10 +220,7 @@ class PoolRbd:
         return sum(map(self._remove_own, own))
 
     def _remove_own(self, name: str) -> bool:
-        # first: RBD would ask a client that was killed for its lock, for half a minute
-        shut_out_left(self.ceph, self.key, name)
-        with self.ceph.opened(self.key) as ioctx:
-            return remove_image(ioctx, name)
+        return remove_left(self.ceph, self.key, name)
 
     def space(self) -> Space:
         """All zero while no manager of the cluster tells it."""

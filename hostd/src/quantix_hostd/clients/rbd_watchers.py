@@ -13,7 +13,7 @@ import re
 from quantix_hostd.claims import CephPool
 from quantix_hostd.clients.ceph import CephClients
 from quantix_hostd.clients.ceph_library import rbd
-from quantix_hostd.clients.rbd_calls import asked
+from quantix_hostd.clients.rbd_calls import asked, remove_image
 
 # ten years: an entry that ends lets a write in that waits behind it
 _FOR_GOOD_S = 315_360_000.0
@@ -46,6 +46,16 @@ def shut_out_left(ceph: CephClients, pool: CephPool, name: str) -> int:
         if ours:
             cluster.wait_for_latest_osdmap()
     return len(ours)
+
+
+def remove_left(ceph: CephClients, pool: CephPool, name: str) -> bool:
+    """Remove an image that nobody of this host is to write any more; False for none. Raises TransientError
+    (VolumeInUse) where another one stands on it.
+    """
+    # first: RBD would ask a client that was killed for its lock, for half a minute
+    shut_out_left(ceph, pool, name)
+    with ceph.opened(pool) as ioctx:
+        return remove_image(ioctx, name)
 
 
 def hosts_of(clients: str) -> frozenset[str]:

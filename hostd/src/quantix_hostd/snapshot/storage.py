@@ -23,9 +23,10 @@ from quantix_hostd.clients.pool_dir import PoolDir, remove_tree
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.qemu_img import Disk, QemuImg
 from quantix_hostd.clients.qemu_rbd import DiskFileEnd, RbdImage, convert
-from quantix_hostd.clients.rbd_calls import remove_image, remove_object
+from quantix_hostd.clients.rbd_calls import remove_object
 from quantix_hostd.clients.rbd_import import create_blank
 from quantix_hostd.clients.rbd_snapshots import has_snapshot, remove_snapshot, roll_back, take_snapshot
+from quantix_hostd.clients.rbd_watchers import remove_left
 from quantix_hostd.clients.state_store import StateObjects
 from quantix_hostd.copy_bounds import copy_bounds
 from quantix_hostd.snapshot import dir_files as files
@@ -203,8 +204,7 @@ class SnapshotStorage:
 
 
 def _remove_memory(pool: PoolRbd, uid: str) -> bool:
-    with pool.ceph.opened(pool.key) as ioctx:
-        return remove_image(ioctx, pool.memory_name(uid))
+    return remove_left(pool.ceph, pool.key, pool.memory_name(uid))
 
 
 def _make_empty(path: Path, size_bytes: int) -> None:

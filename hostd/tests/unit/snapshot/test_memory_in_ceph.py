@@ -22,6 +22,8 @@ from quantix_lab.mortality import Mortality
 from quantix_lab.snapshots_part import SnapshotsPart
 from quantix_lab.vm_world import VmHandle, VmWorld
 
+KILLED = "192.0.2.1:0/2718"
+
 
 class Copies:
     """qemu-img, which may fail."""
@@ -73,6 +75,20 @@ async def test_it_can_be_kept_again_until_it_is_written_down_that_it_is(
     assert copies.images["memory.s1"].content == b"what the guest knows"
     kept_in.forget_memory(pool, "s1")
     assert not path.exists()
+
+
+async def test_what_a_killed_program_has_open_still_is_shut_out(
+    kept_in: SnapshotStorage, pool: PoolRbd, copies: Copies
+) -> None:
+    written(kept_in, pool, "s1")
+    await kept_in.keep_memory(pool, "s1")
+    copies.images["memory.s1"].watchers.append(KILLED)
+    await kept_in.keep_memory(pool, "s1")
+    assert copies.images["memory.s1"].watchers == []
+    copies.images["memory.s1"].watchers.append(KILLED)
+    assert kept_in.remove_rest(pool, "s1")
+    assert copies.images.shut_out == [KILLED, KILLED]
+    assert "memory.s1" not in copies.images
 
 
 async def test_its_file_goes_after_the_snapshot_is_said_to_be_taken(

@@ -2,16 +2,22 @@
 
 Used by every controller that writes status. What a manager owns is read from the object's `managedFields`, so
 nothing is remembered between calls and a foreign hand in our fields is put right.
+
+Of a condition that two have a part in there stays, when one gives it up, what the other has: where that is
+too little to be one, it goes as a whole before.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from quantix_api.resources import Resource
 from quantix_client.api import ApiClient, Manifest
+
+# what the schema of a condition requires
+_NEEDED = frozenset({"type", "status", "reason"})
 
 
 async def apply_if_changed(
@@ -32,6 +38,8 @@ async def apply_if_changed(
     """
     if comparable(owned_fields(live, manager, subresource)) == comparable(fields):
         return None
+    if halves := left_in_halves(live, fields, manager, subresource):
+        live = await drop_conditions(client, resource, live, halves)
     known = live["metadata"]
     metadata = {name: known[name] for name in ("name", "namespace", "uid") if name in known}
     if on_version:
@@ -39,6 +47,41 @@ async def apply_if_changed(
     return await client.apply(
         resource, {"metadata": metadata, **fields}, manager=manager, subresource=subresource
     )
+
+
+def left_in_halves(
+    live: Manifest, fields: Mapping[str, Any], manager: str, subresource: str = "status"
+) -> tuple[str, ...]:
+    """The types of conditions that `manager` has a part in and `fields` no more, and of which others own too
+    little to be one: the API server would refuse such an apply.
+    """
+    wanted = {item.get("type") for item in _conditions(fields)}
+    given_up = {item.get("type") for item in _conditions(owned_fields(live, manager, subresource))} - wanted
+    entries = live["metadata"].get("managedFields") or []
+    others = {entry.get("manager") for entry in entries} - {manager}
+    theirs = [item for other in others for item in _conditions(owned_fields(live, str(other), subresource))]
+    halves = {item["type"] for item in theirs if item.get("type") in given_up and not item.keys() >= _NEEDED}
+    return tuple(sorted(halves))
+
+
+async def drop_conditions(
+    client: ApiClient, resource: Resource, live: Manifest, types: Collection[str]
+) -> Manifest:
+    """The object without these conditions, whoever owns them. Raises ApiError (Conflict where it is no longer
+    as `live` has it).
+
+    No apply can do that: what it leaves out stays while another manager owns it, and the item's key is always
+    shared (Kubernetes, server-side apply, 1.32). So it is an update.
+    """
+    metadata = live["metadata"]
+    kept = [item for item in live["status"]["conditions"] if item["type"] not in types]
+    patch = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": {"conditions": kept}}
+    name, namespace = metadata["name"], metadata.get("namespace")
+    return await client.patch(resource, name, patch, namespace, subresource="status")
+
+
+def _conditions(fields: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield from (fields.get("status") or {}).get("conditions") or ()
 
 
 def comparable(fields: Mapping[str, Any]) -> dict[str, Any]:

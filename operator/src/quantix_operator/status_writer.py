@@ -6,14 +6,13 @@ decision counts with it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from quantix_api.conditions import KSTATUS_TYPES
 from quantix_api.resources import MANAGER_HOSTD, MANAGER_OPERATOR, Resource
 from quantix_client.api import ApiClient, Manifest
-from quantix_client.apply import comparable, owned_fields
+from quantix_client.apply import comparable, drop_conditions, left_in_halves, owned_fields
 from quantix_operator.cache import Cache
 
 # What tells how an object is; hostd takes it over from the operator while it has the object
@@ -47,9 +46,11 @@ class StatusWriter:
         `on_version`: only against the state `live` (else Conflict). `leave_ready`: Ready, phase and
         observedGeneration are another's now; that we still share them is no reason to write.
         """
-        stale = stale_conditions(live, status)
-        if stale:
-            live = await self._drop_conditions(resource, live, stale)
+        halves = left_in_halves(live, {"status": status}, self.manager)
+        gone = {*stale_conditions(live, status), *halves}
+        if gone:
+            live = await drop_conditions(self.api, resource, live, gone)
+            self.cache.put(resource, live)
         owned = self.owned(live)
         if leave_ready:
             owned = without_ready(owned)
@@ -63,23 +64,6 @@ class StatusWriter:
         written = await self.api.apply(resource, body, manager=self.manager, subresource="status")
         self.cache.put(resource, written)
         return True
-
-    async def _drop_conditions(self, resource: Resource, live: Manifest, types: Collection[str]) -> Manifest:
-        """The object without these conditions, whoever owns them.
-
-        No apply can do that: what it leaves out stays while another manager owns it, and the item's key is
-        always shared (Kubernetes, server-side apply, 1.32). So it is an update, against the state `live`.
-        """
-        metadata = live["metadata"]
-        kept = [item for item in live["status"]["conditions"] if item["type"] not in types]
-        patch = {
-            "metadata": {"resourceVersion": metadata["resourceVersion"]},
-            "status": {"conditions": kept},
-        }
-        name, namespace = metadata["name"], metadata.get("namespace")
-        written = await self.api.patch(resource, name, patch, namespace, subresource="status")
-        self.cache.put(resource, written)
-        return written
 
 
 def stale_conditions(live: Manifest, status: dict[str, Any]) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ def _of_volume(volume: Manifest, cache: Cache) -> Iterable[str]:
     room that it may have left.
     """
     yield key_of(volume)
-    yield from () if (volume.get("status") or {}).get("host") else made_from(volume)
+    yield from () if (volume.get("status") or {}).get("data") else made_from(volume)
     yield from (key_of(other) for other in cache.by(VOLUMES, made_from, key_of(volume)))
     yield from _waiting_for_room(cache)
 

@@ -61,7 +61,7 @@ def observe(objects: Objects, volume: Volume) -> Observed:
         missing_source=_missing_source(objects, volume),
         unmade_source=_unmade_source(objects, volume),
         host_lost=host_lost,
-        successor=_successor(objects, volume, owners) if host_lost else "",
+        successor=_successor(objects, volume, owners, pool_name) if host_lost else "",
         made_for_vm=LABEL_VIRTUAL_MACHINE_UID in volume.metadata.labels,
         no_room=_no_room(objects, volume, pool),
         readable_copy=_readable_copy(objects, volume),
@@ -70,17 +70,18 @@ def observe(objects: Objects, volume: Volume) -> Observed:
     )
 
 
-def _successor(objects: Objects, volume: Volume, owners: Sequence[VirtualMachine]) -> str:
+def _successor(objects: Objects, volume: Volume, owners: Sequence[VirtualMachine], pool: str) -> str:
     """Of a Volume whose host is silent another that does what is to be done with it, "" for none: every host
     reaches its data, no VM has a host that acts, and it is not on its way to another pool. What the silent
-    one still does has the claim (design/ha.md).
+    one still does has the claim, and what it still makes has no place any more (design/ha.md).
     """
-    status = volume.status
-    if status.data != "Present" or not in_shared_pool(objects, volume) or host_of_owners(owners):
+    status, made_for_vm = volume.status, LABEL_VIRTUAL_MACHINE_UID in volume.metadata.labels
+    if not in_shared_pool(objects, volume) or host_of_owners(owners) or not is_at_rest(volume, owners):
         return ""
-    if not is_at_rest(volume, owners) or not _has_work(objects, volume):
-        return ""
-    return place_in(objects, status.pool or "")
+    if status.data is None and not made_for_vm and not volume.deleting:
+        return _place(objects, volume, pool)
+    acts = status.data == "Present" and _has_work(objects, volume)
+    return place_in(objects, status.pool or "") if acts else ""
 
 
 def _has_work(objects: Objects, volume: Volume) -> bool:
@@ -88,7 +89,7 @@ def _has_work(objects: Objects, volume: Volume) -> bool:
     size, there = volume.spec.size, volume.status.capacity
     grows = size is not None and there is not None and size_bytes(there) < size_bytes(size)
     copies = objects.by(Volume, made_from, volume.key)
-    return volume.deleting or grows or any(not copy.status.host for copy in copies)
+    return volume.deleting or grows or any(copy.status.data is None for copy in copies)
 
 
 def _stranded(owners: Sequence[VirtualMachine]) -> str:

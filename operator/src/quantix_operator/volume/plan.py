@@ -294,6 +294,6 @@ def _of_vm(observed: Observed) -> Fact | None:
 def _lost(observed: Observed) -> Fact | None:
     """Of what is in a shared pool, every other host has it, too."""
     is_elsewhere = observed.pool_is_shared and observed.volume.status.data == "Present"
-    if observed.host_lost and observed.volume.status.host and not is_elsewhere:
+    if observed.host_lost and observed.volume.status.host and not is_elsewhere and not observed.successor:
         return fact("Ready", "Unknown", "HostFailed", host=observed.volume.status.host)
     return None

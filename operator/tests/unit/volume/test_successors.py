@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
+from quantix_api import Volume
 from quantix_api.resources import HOSTS, VOLUMES
 from quantix_operator.cache import Cache
+from quantix_operator.objects import Objects
 from quantix_operator.volume.controller import VolumeController
+from quantix_operator.volume.observe import observe
+from quantix_operator.volume.plan import plan_volume
 
 from .moved_volume import ATTACHED, MOVING, VERSIONS, host, in_ceph, planned, put, vm
 
@@ -61,14 +65,39 @@ def test_another_host_of_its_pool_copies_it(cache: Cache) -> None:
     assert (plan.host, plan.brings) == ("h2", True)
 
 
+def test_another_host_of_its_pool_makes_it(cache: Cache) -> None:
+    put(cache, "fast", pool="fast", data=None, capacity=None)
+    plan = planned(cache)
+    assert (plan.host, plan.confirmed, plan.brings, plan.ready) == ("h2", "h2", True, None)
+    put(cache, "fast", pool="fast", data=None, capacity=None, deleting=True)
+    assert planned(cache).brings is False, "what was made of it the silent host alone takes away"
+
+
+def test_a_copy_goes_to_where_its_source_is_looked_after(cache: Cache) -> None:
+    put(cache, "fast", pool="fast")
+    metadata = {
+        "name": "copy",
+        "namespace": "default",
+        "uid": "uid-c",
+        "resourceVersion": str(next(VERSIONS)),
+    }
+    copy = {"metadata": metadata, "spec": {"source": {"volume": "data"}, "pool": "fast"}}
+    cache.put(VOLUMES, {**copy, "status": {"host": "h1"}})
+    assert planned(cache).host == "h2", "its source first"
+    put(cache, "fast", pool="fast", host="h2", confirmedHost="h2")
+    found = Objects(cache).get(Volume, "default/copy")
+    assert found is not None
+    plan = plan_volume(observe(Objects(cache), found))
+    assert (plan.host, plan.brings) == ("h2", True)
+
+
 @pytest.mark.parametrize(
     "status",
     [
         {"pool": "local"},
-        {"data": None},
         {"conditions": [MOVING]},
     ],
-    ids=["its host alone has it", "its host was making it", "it is on its way to another pool"],
+    ids=["its host alone has it", "it is on its way to another pool"],
 )
 def test_what_the_silent_host_alone_can_go_on_with_waits_for_it(cache: Cache, status: dict[str, Any]) -> None:
     put(cache, "fast", **GROWS | status)

@@ -7,6 +7,7 @@ import time
 from quantix_lab.bench.figures import Figure, told
 from quantix_lab.bench.guests import TIMEOUT_S, bench_vm
 from quantix_lab.bench.progress import step
+from quantix_lab.guest_console import wait_booted
 from quantix_lab.lab import Lab
 from quantix_lab.machine_view import MachineView
 
@@ -23,7 +24,8 @@ def measure_drain(lab: Lab, bare_move_s: float) -> list[Figure]:
     step(f"drain: {VMS} guests on {host.name}")
     view.apply(*(bench_vm(name, disks=disks, placement=placement, gracePeriodSeconds=0) for name in names))
     for name in names:
-        view.wait_ready(name, reason="Running", timeout_s=TIMEOUT_S)
+        # ten that boot have all cores to themselves
+        wait_booted(view, name, on=MachineView(host), timeout_s=TIMEOUT_S)
         view.patch("virtualmachine", name, {"spec": {"placement": {"hostSelector": None}}})
     step(f"drain: qx host drain {host.name}")
     began_s = time.monotonic()

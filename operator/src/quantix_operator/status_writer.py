@@ -6,6 +6,7 @@ decision counts with it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,16 +47,15 @@ class StatusWriter:
         `on_version`: only against the state `live` (else Conflict). `leave_ready`: Ready, phase and
         observedGeneration are another's now; that we still share them is no reason to write.
         """
-        halves = left_in_halves(live, {"status": status}, self.manager)
-        gone = {*stale_conditions(live, status), *halves}
-        if gone:
-            live = await drop_conditions(self.api, resource, live, gone)
-            self.cache.put(resource, live)
+        if stale := stale_conditions(live, status):
+            live = await self._without(resource, live, stale)
         owned = self.owned(live)
         if leave_ready:
             owned = without_ready(owned)
         if comparable({"status": owned}) == comparable({"status": status}):
             return False
+        if halves := left_in_halves(live, {"status": status}, self.manager):
+            live = await self._without(resource, live, halves)
         known = live["metadata"]
         metadata = {name: known[name] for name in ("name", "namespace", "uid") if name in known}
         if on_version:
@@ -64,6 +64,11 @@ class StatusWriter:
         written = await self.api.apply(resource, body, manager=self.manager, subresource="status")
         self.cache.put(resource, written)
         return True
+
+    async def _without(self, resource: Resource, live: Manifest, types: Collection[str]) -> Manifest:
+        written = await drop_conditions(self.api, resource, live, types)
+        self.cache.put(resource, written)
+        return written
 
 
 def stale_conditions(live: Manifest, status: dict[str, Any]) -> tuple[str, ...]:

@@ -70,6 +70,10 @@ async def _says_more(hosts: TwoHosts, host: str, than: int) -> bool:
     return len(hosts.said(host)) > than
 
 
+async def _runs(hosts: TwoHosts, host: str) -> bool:
+    return await hosts.state(host) is DomainState.RUNNING
+
+
 def _handed(hosts: TwoHosts) -> bool:
     return hosts.told("source").get("outcome") == "HandedOver"
 
@@ -77,7 +81,8 @@ def _handed(hosts: TwoHosts) -> bool:
 async def test_it_goes_on_at_its_target_with_its_memory_whole(hosts: TwoHosts) -> None:
     await hosts.until("the hand-over", lambda: _handed(hosts))
     assert hosts.went == [True]
-    assert await hosts.state(TARGET) is DomainState.RUNNING
+    # that it may go on is said, and done a moment later
+    await eventually_async("it to go on", lambda: _runs(hosts, TARGET))
     source = hosts.told("source")
     assert (source["mode"], source["postCopy"]) == ("PostCopy", "Possible")
     assert "outcome" not in hosts.told("target"), "its memory cannot be there yet"

@@ -24,6 +24,7 @@ from quantix_cli.host_pressure import pressure_facts
 from quantix_cli.image_users import with_users
 from quantix_cli.measures import age_s, how_long
 from quantix_cli.naming import noun_of
+from quantix_cli.network_facts import network_facts
 from quantix_cli.nouns import CHANGES_TO, NOUNS, Manifest, Noun, World, look, state
 from quantix_cli.options import Invocation, common_options
 from quantix_cli.rules import told_rule
@@ -215,6 +216,7 @@ def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
     if noun.word == "securitygroup":
         found += [("in", told_rule(rule, "from")) for rule in look(obj, "spec.ingress", [])]
         found += [("out", told_rule(rule, "to")) for rule in look(obj, "spec.egress", [])]
+    found += network_facts(obj)
     if noun.word == "image" and look(obj, "status.usedBy"):
         found.append(("used by", ", ".join(look(obj, "status.usedBy"))))
     return found

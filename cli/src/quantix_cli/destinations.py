@@ -102,7 +102,7 @@ async def _is_in_ceph(session: Session, pool: str) -> bool:
 
 async def tell_short(session: Session, disks: Sequence[Manifest]) -> None:
     """Say so where new disks are together larger than what is free in their pool: it may be promised, and VMs
-    that write more than there is are paused.
+    that write more than there is stand still, paused or with their next write in Ceph.
     """
     with contextlib.suppress(Forbidden):
         pools = (await session.api.list(resources.STORAGE_POOLS)).items
@@ -118,7 +118,9 @@ async def tell_short(session: Session, disks: Sequence[Manifest]) -> None:
                 wanted, free = human_sizes(sum(wanted_bytes), free_bytes)
                 what = "the disk" if len(wanted_bytes) == 1 else f"the {len(wanted_bytes)} disks"
                 said = f"Pool {name} has {free} free, of {wanted} that {what} may take"
-                session.terminal.note(f"{said}: when it is full, VMs that write to it are paused.")
+                in_ceph = look(by_name[name], "spec.rbd") is not None
+                then = "stand still with their next write" if in_ceph else "are paused"
+                session.terminal.note(f"{said}: when it is full, VMs that write to it {then}.")
 
 
 async def _not_taken_over(session: Session, data: Sequence[NewData]) -> list[NewData]:

@@ -253,9 +253,14 @@ async def test_such_a_disk_is_not_sent_by_any_command() -> None:
     [
         (
             "40GiB",
-            "Pool local has 30 GiB free, of 40 GiB that the disk may take: when it is full, ",
+            "Pool local has 30 GiB free, of 40 GiB that the disk may take: when it is full, "
+            "VMs that write to it are paused.",
         ),
-        ("40GiB,pool=fast", "Pool fast has 10 GiB free"),
+        (
+            "40GiB,pool=fast",
+            "Pool fast has 10 GiB free, of 40 GiB that the disk may take: when it is full, "
+            "VMs that write to it stand still with their next write.",
+        ),
         ("30GiB", ""),
     ],
 )
@@ -264,6 +269,7 @@ async def test_a_new_disk_that_is_larger_than_what_is_free_is_told(
 ) -> None:
     local, fast = (storage(name, "250Gi", default=name == "local") for name in ("local", "fast"))
     local["status"]["available"], fast["status"]["available"] = "30Gi", "10Gi"
+    fast["spec"]["rbd"] = {"pool": "vms"}
     await typed(session(Pools(local, fast)), f"vm attach web-1 --disk {disk} --no-wait")
     said = capsys.readouterr().err
     assert told in said

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -34,6 +35,7 @@ _CONNECT_TIMEOUT_S = 5.0
 # Objects are at most 1.5 MiB in etcd, a page holds 500: bounded so that a hostile server cannot fill memory
 _MAX_BODY_BYTES = 512 * 1024 * 1024
 
+_ESCAPED = re.compile("[\x7f-\uffff]")
 _CONNECTION_ERRORS = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 
 
@@ -133,15 +135,17 @@ class Transport:
         self._reload_if_changed()
         session = self._opened_session()
         headers = {"Accept": "application/json", **self._access.headers}
+        data = None
         if call.body is not None:
             headers["Content-Type"] = call.content_type
+            data = render_body(call.body)
         began_s = self._clock.monotonic()
         try:
             response = await session.request(
                 call.method,
                 self._access.server + call.path,
                 params=dict(call.params),
-                json=call.body,
+                data=data,
                 headers=headers,
                 timeout=timeout,
                 ssl=self._ssl if self._ssl is not None else True,
@@ -201,6 +205,18 @@ class Transport:
             self._load()
         except PermanentError as error:
             raise Unauthorized(f"The credentials are being replaced: {error.message}") from error
+
+
+def render_body(body: Any) -> bytes:
+    """JSON that is YAML, too: as that an apply is read, which knows no pairs of escapes for characters beyond
+    U+FFFF (YAML 1.1, section 5.6), so these stand as they are. Half a pair is no character (U+FFFD).
+    """
+    return _ESCAPED.sub(_escape, json.dumps(body, ensure_ascii=False)).encode()
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\u{0xFFFD if 0xD800 <= code <= 0xDFFF else code:04x}"
 
 
 def _keepalive_socket(info: tuple[Any, ...]) -> socket.socket:

@@ -55,6 +55,18 @@ async def test_objects_are_made_read_changed_and_deleted(client: ApiClient, name
         await client.get(CONFIG_MAPS, "a", namespace)
 
 
+async def test_every_character_arrives_as_it_was_sent(client: ApiClient, namespace: str) -> None:
+    """An apply is read as YAML, whose escapes are not JSON's."""
+    odd = "💥 \U0010ffff é \x7f \x85 \u2028 \ufeff \uffff \\ud83d \"'{}\t\n\x01"
+    for sent in (
+        await client.create(CONFIG_MAPS, config_map(namespace, "created", x=odd)),
+        await client.apply(CONFIG_MAPS, config_map(namespace, "applied", x=odd), manager="me"),
+    ):
+        assert sent["data"]["x"] == odd
+    half = await client.apply(CONFIG_MAPS, config_map(namespace, "half", x="a\ud83d"), manager="me")
+    assert half["data"]["x"] == "a\ufffd"
+
+
 async def test_a_dry_run_changes_nothing(client: ApiClient, namespace: str) -> None:
     await client.create(CONFIG_MAPS, config_map(namespace, "a"), dry_run=True)
     await client.apply(CONFIG_MAPS, config_map(namespace, "b"), manager="me", dry_run=True)

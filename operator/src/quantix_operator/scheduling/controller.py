@@ -30,7 +30,7 @@ from quantix_operator.context import Context
 from quantix_operator.dispatch import Mapper, OnChangeOf
 from quantix_operator.objects import Objects
 from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it, volume_but_its_making
-from quantix_operator.passes import Pace, one_key
+from quantix_operator.passes import Each, Pace, one_key
 from quantix_operator.scheduling.observe import observe
 from quantix_operator.scheduling.pass_plan import Change, plan_pass
 from quantix_operator.scheduling.writing import placement_status, ties_of
@@ -77,6 +77,7 @@ class PlacementController:
         self._writer = StatusWriter(context.api, context.cache, MANAGER_SCHEDULER)
         self._refused_since_s: dict[str, float] = {}
         self._told_s: dict[str, float] = {}
+        self._each = Each(context, self.name)
         self._pace = Pace(context.clock, _SHARE)
 
     async def reconcile(self, key: str) -> float | None:
@@ -93,12 +94,20 @@ class PlacementController:
         self._refused_since_s = {uid: since for uid, since in self._refused_since_s.items() if uid in refused}
         self._told_s = {uid: told for uid, told in self._told_s.items() if uid in refused}
         again_s = [look_again_s(plan.look_again_at, now)] if plan.look_again_at else []
+        due = []
         for change in plan.changes:
             wait_s = self._to_wait_s(change)
             if wait_s is None:
-                wait_s = await self._write(change, now)
-            if wait_s is not None:
+                due.append(change)
+            else:
                 again_s.append(wait_s)
+
+        async def write(change: Change) -> None:
+            retry_s = await self._write(change, now)
+            again_s.extend(() if retry_s is None else (retry_s,))
+
+        left_s = await self._each.carry_out(due, write)
+        again_s.extend(() if left_s is None else (left_s,))
         return max(min(again_s), _CONFLICT_RETRY_S) if again_s else None
 
     def _to_wait_s(self, change: Change) -> float | None:

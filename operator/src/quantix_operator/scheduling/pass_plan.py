@@ -41,6 +41,10 @@ class Change:
     unfit: tuple[UnfitHosts, ...] = ()
     without: tuple[str, ...] = ()
 
+    @property
+    def about(self) -> VirtualMachine:
+        return self.vm
+
 
 @dataclass(frozen=True)
 class PassPlan:

@@ -23,7 +23,7 @@ from quantix_operator.passes import one_key
 
 KEY = "addresses"
 # brings it back where somebody removed it; what is so already is no write
-_AGAIN_S = 300.0
+_AGAIN_S = 30.0
 
 
 class HostAddressesController:

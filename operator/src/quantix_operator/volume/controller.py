@@ -109,11 +109,8 @@ def _without_host(_obj: Manifest, cache: Cache) -> Iterable[str]:
 
 
 def _of_volume(volume: Manifest, cache: Cache) -> Iterable[str]:
-    """Itself, those that are made from it and the one that it is to be made from, and those that wait for the
-    room that it may have left.
-    """
+    """Itself, those that are made from it, and those that wait for the room that it may have left."""
     yield key_of(volume)
-    yield from () if (volume.get("status") or {}).get("data") else made_from(volume)
     yield from (key_of(other) for other in cache.by(VOLUMES, made_from, key_of(volume)))
     yield from _waiting_for_room(cache)
 

@@ -8,7 +8,7 @@ from quantix_api import Host, Image, SchedulingPolicy, StoragePool, VirtualMachi
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_api.seniority import age_order
-from quantix_operator.indexers import made_from, volumes_attached, volumes_open
+from quantix_operator.indexers import volumes_attached, volumes_open
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.host_reading import lost, view_of
 from quantix_operator.scheduling.observe import is_absent
@@ -24,7 +24,7 @@ from quantix_operator.storagepool.promises import (
     taken_bytes,
     volume_bytes,
 )
-from quantix_operator.volume.observe_move import is_at_rest, observe_move
+from quantix_operator.volume.observe_move import observe_move
 from quantix_operator.volume.plan import Claimant, Growth, Observed
 from quantix_operator.volumedata.collected import is_going
 from quantix_operator.volumedata.kept import Kept, Lack, kept_for
@@ -71,25 +71,15 @@ def observe(objects: Objects, volume: Volume) -> Observed:
 
 
 def _successor(objects: Objects, volume: Volume, owners: Sequence[VirtualMachine], pool: str) -> str:
-    """Of a Volume whose host is silent another that does what is to be done with it, "" for none: every host
-    reaches its data, no VM has a host that acts, and it is not on its way to another pool. What the silent
-    one still does has the claim, and what it still makes has no place any more (design/ha.md).
+    """Of a Volume whose host is silent another that makes it instead, "" for none: every host reaches its
+    pool, and it is made of nothing that a claim is needed for (docs/adr/0058).
     """
-    status, made_for_vm = volume.status, LABEL_VIRTUAL_MACHINE_UID in volume.metadata.labels
-    if not in_shared_pool(objects, volume) or host_of_owners(owners) or not is_at_rest(volume, owners):
+    source, made_for_vm = volume.spec.source, LABEL_VIRTUAL_MACHINE_UID in volume.metadata.labels
+    if volume.status.data is not None or volume.deleting or made_for_vm or host_of_owners(owners):
         return ""
-    if status.data is None and not made_for_vm and not volume.deleting:
-        return _place(objects, volume, pool)
-    acts = status.data == "Present" and _has_work(objects, volume)
-    return place_in(objects, status.pool or "") if acts else ""
-
-
-def _has_work(objects: Objects, volume: Volume) -> bool:
-    """Whether it is to go or to grow, or to be copied where it is."""
-    size, there = volume.spec.size, volume.status.capacity
-    grows = size is not None and there is not None and size_bytes(there) < size_bytes(size)
-    copies = objects.by(Volume, made_from, volume.key)
-    return volume.deleting or grows or any(copy.status.data is None for copy in copies)
+    if source is not None and source.image is None:
+        return ""
+    return _place(objects, volume, pool) if in_shared_pool(objects, volume) else ""
 
 
 def _stranded(owners: Sequence[VirtualMachine]) -> str:

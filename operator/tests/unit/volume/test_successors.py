@@ -1,4 +1,4 @@
-"""Who acts on a Volume in a shared pool while its host is silent."""
+"""Who makes a Volume in a shared pool while the host that was to is silent."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from typing import Any
 
 import pytest
 
-from quantix_api import Volume
-from quantix_api.resources import HOSTS, VOLUMES
+from quantix_api.resources import HOSTS
 from quantix_operator.cache import Cache
-from quantix_operator.objects import Objects
-from quantix_operator.volume.controller import VolumeController
-from quantix_operator.volume.observe import observe
-from quantix_operator.volume.plan import plan_volume
 
-from .moved_volume import ATTACHED, MOVING, VERSIONS, host, in_ceph, planned, put, vm
+from .moved_volume import ATTACHED, VERSIONS, host, in_ceph, planned, put, vm
+
+UNMADE: dict[str, Any] = {"pool": "fast", "data": None, "capacity": None}
 
 
 @pytest.fixture
@@ -34,85 +31,43 @@ def silent(cache: Cache, name: str) -> None:
     cache.put(HOSTS, {**live, "metadata": metadata, "status": {**live["status"], "conditions": [unheard]}})
 
 
-GROWS: dict[str, Any] = {"pool": "fast", "capacity": "1Gi"}
-
-
-def test_another_host_of_its_pool_lets_it_grow(cache: Cache) -> None:
-    put(cache, "fast", **GROWS)
-    plan = planned(cache)
-    assert (plan.host, plan.confirmed, plan.brings, plan.ready) == ("h2", "h2", True, None)
-
-
-def test_it_is_deleted_there_too(cache: Cache) -> None:
-    put(cache, "fast", pool="fast", deleting=True)
-    plan = planned(cache)
-    assert (plan.host, plan.brings, plan.release) == ("h2", True, False)
-
-
-def test_another_host_of_its_pool_copies_it(cache: Cache) -> None:
-    put(cache, "fast", pool="fast")
-    assert planned(cache).brings is False, "nobody needs it: no write"
-    metadata = {
-        "name": "copy",
-        "namespace": "default",
-        "uid": "uid-c",
-        "resourceVersion": str(next(VERSIONS)),
-    }
-    copy = {"metadata": metadata, "spec": {"source": {"volume": "data"}}}
-    cache.put(VOLUMES, copy)
-    assert "default/data" in set(VolumeController.watches[VOLUMES](copy, cache))
-    plan = planned(cache)
-    assert (plan.host, plan.brings) == ("h2", True)
-
-
 def test_another_host_of_its_pool_makes_it(cache: Cache) -> None:
-    put(cache, "fast", pool="fast", data=None, capacity=None)
+    put(cache, "fast", **UNMADE)
     plan = planned(cache)
     assert (plan.host, plan.confirmed, plan.brings, plan.ready) == ("h2", "h2", True, None)
-    put(cache, "fast", pool="fast", data=None, capacity=None, deleting=True)
-    assert planned(cache).brings is False, "what was made of it the silent host alone takes away"
-
-
-def test_a_copy_goes_to_where_its_source_is_looked_after(cache: Cache) -> None:
-    put(cache, "fast", pool="fast")
-    metadata = {
-        "name": "copy",
-        "namespace": "default",
-        "uid": "uid-c",
-        "resourceVersion": str(next(VERSIONS)),
-    }
-    copy = {"metadata": metadata, "spec": {"source": {"volume": "data"}, "pool": "fast"}}
-    cache.put(VOLUMES, {**copy, "status": {"host": "h1"}})
-    assert planned(cache).host == "h2", "its source first"
-    put(cache, "fast", pool="fast", host="h2", confirmedHost="h2")
-    found = Objects(cache).get(Volume, "default/copy")
-    assert found is not None
-    plan = plan_volume(observe(Objects(cache), found))
-    assert (plan.host, plan.brings) == ("h2", True)
 
 
 @pytest.mark.parametrize(
-    "status",
+    ("source", "status"),
     [
-        {"pool": "local"},
-        {"conditions": [MOVING]},
+        ({}, {"data": "Present", "capacity": "1Gi"}),
+        ({}, {"pool": "local"}),
+        ({"source": {"volume": "other"}}, {}),
+        ({"source": {"upload": {}}}, {}),
     ],
-    ids=["its host alone has it", "it is on its way to another pool"],
+    ids=["it is there, and may be claimed", "one host reaches it", "its source is claimed", "a file comes"],
 )
-def test_what_the_silent_host_alone_can_go_on_with_waits_for_it(cache: Cache, status: dict[str, Any]) -> None:
-    put(cache, "fast", **GROWS | status)
+def test_what_the_silent_host_may_have_a_claim_of_or_alone_can_make_waits_for_it(
+    cache: Cache, source: dict[str, Any], status: dict[str, Any]
+) -> None:
+    put(cache, "fast", extra=source, **UNMADE | status)
     plan = planned(cache)
     assert (plan.host, plan.brings) == ("h1", False)
 
 
-def test_the_host_of_its_vm_acts(cache: Cache) -> None:
+def test_what_was_begun_of_a_deleted_one_the_silent_host_alone_takes_away(cache: Cache) -> None:
+    put(cache, "fast", deleting=True, **UNMADE)
+    assert planned(cache).brings is False
+
+
+def test_the_host_of_its_vm_makes_it(cache: Cache) -> None:
     vm(cache, "h1")
-    put(cache, "fast", **GROWS, **ATTACHED)
+    put(cache, "fast", **UNMADE, **ATTACHED)
     assert planned(cache).brings is False
 
 
 def test_a_host_that_no_other_can_stand_in_for_keeps_it(cache: Cache) -> None:
-    put(cache, "fast", **GROWS)
+    put(cache, "fast", **UNMADE)
     silent(cache, "h2")
     plan = planned(cache)
     assert (plan.host, plan.brings) == ("h1", False)

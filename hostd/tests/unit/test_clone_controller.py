@@ -42,12 +42,18 @@ async def test_a_hostd_that_is_killed_while_it_copies_leaves_nothing_and_begins_
     two.start()
     pool = PoolDir("local", two.path, FileOwner.current(), "h1", FileOwner.current())
     assert pool.sweep_drafts() == 1
-    assert await two.reconcile("copy") == "VolumeInUse"
-    assert await two.reconcile("source") == "Available"
-    assert two.claim.holder is None
     await two.until_copying()
     assert await two.finish() == "Available"
     assert (two.there(), two.claim.holder) == ({"uid-source", "uid-copy"}, None)
+
+
+async def test_a_clone_that_is_deleted_gives_back_what_a_killed_hostd_held_for_it(two: TwoVolumes) -> None:
+    """Of a source in Ceph another host may be told to look: it would never be free."""
+    await two.until_copying()
+    two.start()
+    two.put("copy", {"source": {"volume": "source"}, "copyMode": "Full"}, deletionTimestamp=_GOING)
+    assert await two.reconcile("copy") == "Deleting"
+    assert two.claim.holder is None
 
 
 async def test_a_source_that_a_vm_has_is_waited_for_by_the_vms_name(two: TwoVolumes) -> None:
@@ -63,6 +69,14 @@ async def test_a_source_that_a_vm_has_is_waited_for_by_the_vms_name(two: TwoVolu
     two.move(release(two.claim, "h1", 5))
     await two.until_copying()
     assert await two.finish() == "Available"
+
+
+async def test_a_source_that_a_vm_of_another_host_has_is_waited_for_by_its_name_too(two: TwoVolumes) -> None:
+    await two.reconcile("source")
+    two.move(take(two.claim, "h2", 5, "uid-of-web-1", CLUSTER))
+    two.volumes["default/source"]["status"]["attachedTo"] = [{"uid": "uid-of-web-1", "name": "web-1"}]
+    assert await two.reconcile("copy") == "VolumeInUse"
+    assert "once VM web-1 is off" in two.said("copy")
 
 
 async def test_what_waits_for_its_source_asks_for_no_secret(two: TwoVolumes) -> None:

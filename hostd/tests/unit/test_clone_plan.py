@@ -9,7 +9,7 @@ import pytest
 
 from quantix_api import Volume
 from quantix_api.errors import WaitingError
-from quantix_hostd.claims import Claim, Holder, VolumePlace
+from quantix_hostd.claims import CephPool, Claim, Holder, VolumePlace
 from quantix_hostd.transfer.seen import TransferSeen
 from quantix_hostd.volume.actions import Copy, FreeClaim, Grow, Remove
 from quantix_hostd.volume.move_plan import RemoveOther, SetClaim
@@ -27,6 +27,7 @@ _PARTIAL = Claim(3, None, "", "c1", moved_from="fast", partial=True)
 _PLACE = VolumePlace(Path("/pool"), "s")
 _ORIGIN = Origin("default/source", "s", _PLACE, 4 * _MIB, "i", "qcow2")
 _LOCKED = Origin("default/source", "s", _PLACE, 4 * _MIB, "i", "qcow2", encrypted=True)
+_IN_CEPH = Origin("default/source", "s", VolumePlace(CephPool("fast"), "s"), 4 * _MIB)
 _GOING: dict[str, Any] = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
 _KEY = {"encryption": {"secretRef": {"name": "k"}}}
 _NO_SECRET = WaitingError("SecretNotFound", "Secret k is not there.")
@@ -59,6 +60,8 @@ def clone(spec: dict[str, Any] | None = None, **found: Any) -> VolumeObserved:
         (clone({"size": "8Mi", "copyMode": "Full"}), Recipe("u", 8 * _MIB, None, True, _ORIGIN)),
         # it is kept until this one is made
         (clone(source=source(metadata=_GOING)), Recipe("u", 0, origin=_ORIGIN)),
+        # every host of a pool in Ceph reaches it
+        (clone(source=source(host="h2"), origin=_IN_CEPH), Recipe("u", 0, origin=_IN_CEPH)),
         # another copy of it is being made: this one waits for its turn
         (clone(origin_claim=_STILL, origin_lent=True), Recipe("u", 0, origin=_ORIGIN)),
         (

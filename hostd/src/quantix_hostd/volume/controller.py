@@ -37,6 +37,7 @@ from quantix_hostd.volume.lending import Lending
 from quantix_hostd.volume.making_plan import has_sources
 from quantix_hostd.volume.moving import VolumeMoves
 from quantix_hostd.volume.observed import VolumeObserved
+from quantix_hostd.volume.origins import let_go_of_origin, origin_of
 from quantix_hostd.volume.plan import LOOK_AGAIN_S, plan_volume
 from quantix_hostd.volume.sources import Sources
 from quantix_hostd.volume.status import VolumeVerdict, derive_status, verdict_of_error
@@ -160,6 +161,7 @@ class VolumeController:
             now_s=time.time(),
         )
         if volume.deleting:
+            await let_go_of_origin(volume, self._sources, self.lending, self._tools.host)
             return replace(seen, unmade=await self._unmade.of(volume)) if there else seen
         return await (self._with_sources(pool, seen) if disk is None else self._to_be_moved(seen))
 
@@ -173,7 +175,7 @@ class VolumeController:
         """What only matters while there is no data yet."""
         image, source = self._sources.image(seen.volume), self._sources.volume(seen.volume)
         snapshot, wanted = self._sources.snapshot(seen.volume), seen.volume.spec.source
-        origin, claim = await self._sources.origin(source) if source is not None else (None, None)
+        origin, claim = await origin_of(seen.volume, self._sources, self.lending, self._tools.host)
         if snapshot is not None and wanted is not None and wanted.snapshot is not None:
             origin = await self._sources.kept(snapshot, wanted.snapshot.disk)
         seen = replace(
@@ -184,7 +186,7 @@ class VolumeController:
             snapshot=snapshot,
             origin=origin,
             origin_claim=claim,
-            origin_user=self._sources.user(claim),
+            origin_user=self._sources.user(claim, source),
             origin_lent=origin is not None and bool(self.lending.borrower(origin.uid)),
         )
         copied = seen.copy is not None and seen.copy.running

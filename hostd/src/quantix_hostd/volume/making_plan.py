@@ -101,7 +101,9 @@ def _ready_origin(seen: VolumeObserved) -> Origin | None:
     # one that is deleted keeps its data until what was there by then is made from it
     if found is None or (found.deleting and not (made and seen.origin)):
         raise as_wait("SourceNotFound", _SOON_S, kind="volume", source=source.volume)
-    if found.status.host not in (None, seen.host):
+    # of what lies in Ceph the claim alone says who may read it
+    is_elsewhere = seen.origin is None or seen.origin.place.is_local
+    if found.status.host not in (None, seen.host) and is_elsewhere:
         raise as_wait("SourceNotFound", _SOON_S, volume=source.volume, host=found.status.host)
     _refuse_readable_copy(seen.volume, found)
     if seen.origin is None or not made:

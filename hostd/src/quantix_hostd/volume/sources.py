@@ -14,6 +14,7 @@ from quantix_api import Image, VirtualMachineSnapshot, Volume
 from quantix_api.disk_image import ImageFormat
 from quantix_api.messages import as_wait
 from quantix_api.references import admits
+from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACHINE_UID
 from quantix_client.reading import model_of
 from quantix_hostd.by_uid import ByUid
 from quantix_hostd.claims import Claim, ClaimStore
@@ -110,12 +111,17 @@ class Sources:
         pool = await self.pools.pool(status.pool)
         return await asyncio.to_thread(self._origin, pool, source, status.handle)
 
-    def user(self, claim: Claim | None) -> str:
-        """The name of the VM that holds the claim, "" for none that is known here."""
-        if claim is None or claim.holder is None:
+    def user(self, claim: Claim | None, source: Volume | None) -> str:
+        """The name of the VM that holds the claim of the source, "" for none that is known here."""
+        if claim is None or claim.holder is None or source is None:
             return ""
-        found = self.machines.get(claim.vm_uid)
-        return str(found["metadata"]["name"]) if found else ""
+        if found := self.machines.get(claim.vm_uid):
+            return str(found["metadata"]["name"])
+        # in Ceph it may run on another host
+        users = {item.uid: item.name for item in source.status.attached_to}
+        if owner := source.metadata.labels.get(LABEL_VIRTUAL_MACHINE_UID):
+            users[owner] = source.metadata.annotations.get(ANNOTATION_VIRTUAL_MACHINE, "")
+        return users.get(claim.vm_uid, "")
 
     def _origin(self, pool: Pool, source: Volume, handle: str) -> tuple[Origin | None, Claim | None]:
         place = pool.place(handle)

@@ -135,6 +135,17 @@ def test_a_vm_that_no_host_takes_names_every_host_by_what_it_lacks() -> None:
     assert lines[-2] == "  Try          add a host, make room on one, or ask for less"
 
 
+def test_an_idle_volume_tells_the_host_that_looks_after_it() -> None:
+    ready = {"type": "Ready", "status": "True", "reason": "Available"}
+    volume = {"kind": "Volume", "metadata": {"name": "data"}, "spec": {}}
+    status: dict[str, Any] = {"host": "h2", "conditions": [ready]}
+    told = explanation({**volume, "status": status}, NOUNS["volume"], SEEN)
+    assert any(line.split() == ["kept", "by", "host", "h2"] for line in told)
+    used = {**status, "attachedTo": [{"uid": "u", "name": "web-1"}]}
+    told = explanation({**volume, "status": used}, NOUNS["volume"], SEEN)
+    assert not any("kept by" in line for line in told), "its VM may be elsewhere by now"
+
+
 def test_a_volume_on_its_way_is_told_with_how_far_it_has_come() -> None:
     message = "web-1-root is on its way to pool fast. Try: nothing; it goes on by itself."
     moving = {"type": "Ready", "status": "False", "reason": "Moving", "message": message}

@@ -61,6 +61,12 @@ _ENDED = (
         "Only a VM that runs can be moved, and {name} {state}.",
         "qx vm start {name}, which also chooses a host anew",
     ),
+    Template(
+        "NotRunning",
+        _MIGRATION,
+        "Only a VM that runs can be moved, and {paused} is paused.",
+        "qx vm resume {paused}, then move it",
+    ),
     Template("NotRunning", _MIGRATION, "There is no VM {missing} in this namespace.", "qx vm list"),
     Template(
         "NoHostFits",

@@ -204,6 +204,8 @@ def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
         found += moving_facts(obj)
     if noun.word == "volume":
         found += growth_facts(obj)
+        if look(obj, "status.host") and not look(obj, "status.attachedTo"):
+            found.append(("kept by", f"host {look(obj, 'status.host')}"))
     if noun.word == "vm":
         found += _vm_facts(obj)
     if noun.word == "host":

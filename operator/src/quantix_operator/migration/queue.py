@@ -16,7 +16,6 @@ from quantix_api.message_table_phrases import (
     HOST_SILENT,
     IS_LEAVING,
     IS_OFF,
-    IS_PAUSED,
     IS_SET_BACK,
     MOVES_ALREADY,
     NO_OTHER_HOST,
@@ -144,9 +143,10 @@ def refused(decision: Decision, prospect: Prospect, name: str, wanted: str | Non
 
 def not_running(vm: VirtualMachine) -> Fact | None:
     """One that is to run, and does not yet, is waited for."""
-    state = IS_PAUSED if vm.spec.power_state == "Paused" else IS_OFF if stays_off(vm) else ""
-    state = state or (IS_SET_BACK if vm.status.restore is not None else "")
+    state = IS_OFF if stays_off(vm) else IS_SET_BACK if vm.status.restore is not None else ""
     state = IS_LEAVING if vm.deleting else state
+    if not vm.deleting and vm.spec.power_state == "Paused":
+        return fact("Ready", "False", "NotRunning", paused=vm.metadata.name)
     return fact("Ready", "False", "NotRunning", name=vm.metadata.name, state=state) if state else None
 
 

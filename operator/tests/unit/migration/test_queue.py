@@ -99,7 +99,11 @@ async def test_of_one_second_the_more_important_and_then_the_larger_goes_first(w
     ("spec", "reason", "said"),
     [
         ({"powerState": "Stopped"}, "NotRunning", "Only a VM that runs can be moved, and web is off."),
-        ({"powerState": "Paused"}, "NotRunning", "Only a VM that runs can be moved, and web is paused."),
+        (
+            {"powerState": "Paused"},
+            "NotRunning",
+            "Only a VM that runs can be moved, and web is paused. Try: qx vm resume web",
+        ),
         ({"hostDevices": [{"name": "gpu", "class": "gpu"}]}, "HostDevice", "It has device gpu of h1"),
         ({"cpu": {"cores": 1, "model": "HostPassthrough"}}, "CPUPassthrough", "Its cpu.model"),
     ],

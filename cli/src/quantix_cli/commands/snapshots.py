@@ -215,13 +215,15 @@ async def _restore(
     made = await session.write.create(VIRTUAL_MACHINE_RESTORES, {"metadata": metadata, "spec": spec})
     if made is None:
         return
-    where = f"kubectl describe vmrestore -n {metadata['namespace']} {metadata['name']}"
+    about = f"vmrestore -n {metadata['namespace']} {metadata['name']}"
+    where = f"kubectl describe {about}"
     if not wait:
         session.terminal.note(f"{name}: restore accepted. See: {where}")
         return
     session.begun.instead = f"Stopped watching; the restore goes on. See: {where}"
     what = f"The restore of {name}"
-    ended = await until_done(session, made, WatchedKind(VIRTUAL_MACHINE_RESTORES, "Restored", what, where))
+    back = f"{where}; before it begins, kubectl delete {about} takes it back"
+    ended = await until_done(session, made, WatchedKind(VIRTUAL_MACHINE_RESTORES, "Restored", what, back))
     _tell_restored(session, ended, vm)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from quantix_api.conditions import condition_of
-from quantix_api.message_text import cause_of
+from quantix_api.message_text import cause_of, hint_of
 from quantix_api.resources import Resource
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.nouns import Manifest, look
@@ -52,11 +52,14 @@ async def _watch(session: Session, obj: Manifest, way: UnderWay, bar: ProgressBa
     begun, said = clock.monotonic(), ""
     while not way.is_over(obj):
         waited_s = clock.monotonic() - begun
-        waits_for = cause_of(str(condition_of(obj).get("message", "")))
+        message = str(condition_of(obj).get("message", ""))
+        waits_for, help_ = cause_of(message), hint_of(message)
         if waited_s > session.timeout_s:
             last = f": {waits_for}" if waits_for else ""
             told = f"{way.unfinished}{last}. {way.goes_on}"
-            raise CommandError(Exit.TIMED_OUT, session.terminal.plain(told), way.command)
+            first = "" if not help_ or help_.startswith("nothing") else f"{help_}. "
+            hint = session.terminal.plain(f"{first}{way.command}")
+            raise CommandError(Exit.TIMED_OUT, session.terminal.plain(told), hint)
         shown = way.alone and _show(bar, way.title(obj), obj)
         if waits_for not in ("", said) and waited_s > way.quiet_s and not shown:
             bar.erase()

@@ -173,6 +173,18 @@ async def test_a_volume_is_made_from_a_disk_of_a_snapshot() -> None:
     assert made["spec"]["source"] == {"snapshot": {"name": "before", "disk": "root"}}
 
 
+async def test_a_disk_that_the_snapshot_does_not_have_is_refused_before() -> None:
+    world = api()
+    words = "volume create old --from-snapshot before --disk dat --no-wait"
+    with pytest.raises(CommandError, match="Snapshot before has no disk dat") as refused:
+        await typed(qx_session(world), words)
+    assert (refused.value.exit_code, refused.value.hint) == (Exit.REFUSED, "one of root, data")
+    assert world.created == []
+    world.kinds["VirtualMachineSnapshot"] = [snapshot("Taking", disks=[])]
+    await typed(qx_session(world), words)
+    assert world.created, "what it will have is not known yet"
+
+
 @pytest.mark.parametrize("words", ["--from-snapshot before", "--disk root --size 1GiB"])
 async def test_a_disk_and_its_snapshot_go_together(words: str) -> None:
     with pytest.raises(CommandError) as refused:

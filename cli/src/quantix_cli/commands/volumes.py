@@ -82,9 +82,29 @@ def create_command(_: str) -> click.Command:
 
 
 async def _refuse_in_vain(session: Session, manifest: Manifest) -> None:
+    await _refuse_missing_disk(session, manifest)
     await refuse_readable_copy(session, manifest)
     await refuse_placeless(session, [of_object(manifest)], "--pool POOL")
     await refuse_oversized(session, [manifest["spec"]])
+
+
+async def _refuse_missing_disk(session: Session, manifest: Manifest) -> None:
+    """Raises CommandError (6) for a disk that the snapshot does not have which it is to be made from. Of one
+    that is being taken nothing is known yet.
+    """
+    wanted = look(manifest, "spec.source.snapshot", {})
+    if not wanted:
+        return
+    try:
+        found = await session.api.get(
+            resources.VIRTUAL_MACHINE_SNAPSHOTS, wanted["name"], manifest["metadata"]["namespace"]
+        )
+    except (NotFound, Forbidden):
+        return
+    kept = [str(disk["name"]) for disk in look(found, "status.disks", [])]
+    if look(found, "status.phase") == "Ready" and wanted["disk"] not in kept:
+        said = render("DiskMissing", snapshot=wanted["name"], disk=wanted["disk"])
+        raise refused(said, f"one of {', '.join(kept)}")
 
 
 async def refuse_readable_copy(session: Session, manifest: Manifest) -> None:

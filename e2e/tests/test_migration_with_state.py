@@ -68,8 +68,8 @@ def test_variables_tpm_and_an_encrypted_disk_go_along_and_leave_nothing_behind(g
             status = guest.wait_over(guest.move(), 180)
         assert status["phase"] == "Succeeded", status
         guest.wait_at_home()
-        assert found["in clear"] == 0
-        assert found["bytes"] > BLOCKS * 512
+        assert found.in_clear == 0
+        assert found.total_bytes > BLOCKS * 512
         assert guest.host is target
         assert files_of_state(guest, source) == []
         assert len(files_of_state(guest, target)) == 2

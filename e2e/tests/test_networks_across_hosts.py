@@ -24,6 +24,7 @@ from quantix_lab.moving_guest import pinged_by_world
 from quantix_lab.simulated_host import SimulatedHost
 from quantix_lab.vm_manifests import ipv4, small_vm
 from quantix_lab.waiting import eventually
+from quantix_lab.wire_tap import heard
 
 WORLD = f"{SITE}.1"
 GUESTS = {
@@ -34,6 +35,7 @@ GUESTS = {
     "site-2": ("h2", "site"),
 }
 """Their hosts and networks."""
+VLAN = 20
 IN_FORCE_S = 10.0
 FAILOVER_S = 20.0
 
@@ -104,6 +106,22 @@ def test_guests_reach_each_other_and_no_other_network(lab: Lab, site: MachineVie
 def test_a_guest_on_the_sites_wire_is_the_sites_neighbour(lab: Lab, site: MachineView) -> None:
     assert world_pings(lab, address_of(site, "site-2"))
     assert not lab.first.knocks(address_of(site, "site-2"), 80), "no group lets anybody in there"
+
+
+def test_guests_of_a_vlan_reach_each_other_by_tagged_frames(lab: Lab, site: MachineView) -> None:
+    """Those two guests have nothing but the site's wire in common there."""
+    physical = {"name": "site", "vlan": VLAN}
+    site.apply(network("tagged", {"physical": physical, "subnets": [{"cidr": "10.35.0.0/24"}]}))
+    for name in ("in-1", "in-3"):
+        lab.first.qx("vm", "attach", name, "--network", "tagged", "--name", "eth1")
+    nics = site.get("virtualmachine", "in-3")["status"]["nics"]
+    (other,) = (nic["addresses"][0] for nic in nics if nic["name"] == "eth1")
+    with guest_console(lab.first, "in-1") as console:
+        console.until("ip -4 -o addr show eth1 | wc -l", "1")
+        with heard(lab.world, "phys-h1", b"what-the-guest-asks") as told:
+            asks = f"printf 'GET /what-the-guest-asks HTTP/1.0\\r\\n\\r\\n' | nc -w 9 {other} 80"
+            console.until(f"{asks} | grep -o 'hostname=[a-z0-9-]*'", "hostname=in-3")
+    assert told.vlans == (VLAN,)
 
 
 def test_a_router_leads_out_of_every_host(lab: Lab, site: MachineView) -> None:

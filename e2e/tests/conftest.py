@@ -105,7 +105,7 @@ def _hosts() -> Iterator[Lab]:
 def _ceph_of_the_lab() -> Iterator[CephCluster]:
     lab = _worlds.the(_hosts)
     cluster = lab.ceph.start()
-    lab.ceph.name_to(lab.first)
+    lab.ceph.name_to(lab.first, lab.hosts)
     MachineView(lab.first).wait_ready(
         POOL, kind="storagepool", reason="Reachable", namespace="", timeout_s=90
     )

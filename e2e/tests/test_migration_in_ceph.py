@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from quantix_api.conditions import condition_of
+from quantix_api.resources import HOST_GROUP, HOST_USER_PREFIX, NAMESPACE_HOSTS
 from quantix_lab.ceph_cluster import CephCluster
 from quantix_lab.figures import tell
 from quantix_lab.killed_services import survives
@@ -39,6 +40,18 @@ def restart(host: SimulatedHost) -> None:
     """Give it its power back."""
     host.start_host()
     host.up()
+
+
+def test_each_host_may_read_its_own_key_and_no_other_hosts(guest: MovingGuest) -> None:
+    """The guest runs, so its host did."""
+    for host in guest.lab.hosts:
+        who = ("--as", f"{HOST_USER_PREFIX}{host.name}", "--as-group", HOST_GROUP)
+        asked = ("auth", "can-i", "get", "-n", NAMESPACE_HOSTS)
+        may = {
+            other.name: guest.lab.first.kubectl(*asked, f"secret/{other.name}", *who, check=False).stdout
+            for other in guest.lab.hosts
+        }
+        assert may == {name: "yes\n" if name == host.name else "no\n" for name in may}
 
 
 def test_it_moves_and_comes_back_without_losing_a_write_and_only_its_host_has_its_images(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from quantix_api.markers import Doc, Entries, Fixed, Live, Range, Refused, Rule, Text, exactly_one, ordered
 from quantix_api.model import AGE, READY, REASON, ApiModel, ApiObject, Column, Definition, Status
-from quantix_api.resources import STORAGE_POOLS
+from quantix_api.resources import NAMESPACE_HOSTS, NAMESPACE_SYSTEM, STORAGE_POOLS
 from quantix_api.scalars import UID, Capacity, Count, LabelValue, Name, Short
 from quantix_api.system_trees import NOT_THE_SYSTEMS
 
@@ -16,6 +17,7 @@ _SAME_RBD = (
     "&& (has(self.rbd.__namespace__) ? self.rbd.__namespace__ : '') "
     "== (has(oldSelf.rbd.__namespace__) ? oldSelf.rbd.__namespace__ : '')))"
 )
+_MEMBER = "key"
 _SAME_DIR = "has(self.dir) == has(oldSelf.dir) && (!has(self.dir) || self.dir.path == oldSelf.dir.path)"
 
 
@@ -23,6 +25,19 @@ class CephSecret(ApiModel):
     """A Secret in namespace quantix-system."""
 
     name: Annotated[Name, Live("Name of the Secret.")]
+
+
+@dataclass(frozen=True)
+class CephAccount:
+    """As whom a host comes to a pool of a Ceph cluster, and where its key is."""
+
+    user: str
+    """Without `client.`"""
+    namespace: str
+    """Of the Secret."""
+    secret: str
+    member: str
+    """Of the Secret's data."""
 
 
 class RBD(ApiModel):
@@ -36,8 +51,18 @@ class RBD(ApiModel):
     user: Annotated[str, Text(64, 1), Live("Ceph user, without client.")] = "quantix"
     secret_ref: Annotated[
         CephSecret | None,
-        Live("Secret in quantix-system that holds the user's key as `key`. Without it no host uses it."),
+        Live(
+            "Secret in quantix-system that holds the user's key as `key`, for all hosts. Absent: each host "
+            "is a user of its own, USER.HOST, whose key Secret HOST in quantix-hosts holds under the name of "
+            "the pool."
+        ),
     ] = None
+
+    def account(self, pool: str, host: str) -> CephAccount:
+        """That of a host for the StoragePool of this name."""
+        if self.secret_ref is not None:
+            return CephAccount(self.user, NAMESPACE_SYSTEM, self.secret_ref.name, _MEMBER)
+        return CephAccount(f"{self.user}.{host}", NAMESPACE_HOSTS, host, pool)
 
 
 class Dir(ApiModel):

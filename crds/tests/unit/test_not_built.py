@@ -40,6 +40,8 @@ CALLED = {
     "PhysicalNetwork.name": (f"{_OPERATOR}/scheduling/host_reading.py", "network"),
     "PortRange": (f"{_OPERATOR}/securitygroup/rows.py", "item"),
     "RBD": ("hostd/src/quantix_hostd/ceph_pools.py", "place"),
+    "RBD.secret_ref": ("crds/src/quantix_api/storage_pool.py", "self"),
+    "RBD.user": ("crds/src/quantix_api/storage_pool.py", "self"),
     "Reserved.memory": ("crds/src/quantix_api/host_spec.py", "self"),
     "RouterNetwork": (f"{_OPERATOR}/router/observe.py", "item"),
     "Subnet": (f"{_OPERATOR}/network/rows.py", "item"),

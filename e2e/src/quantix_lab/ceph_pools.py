@@ -20,18 +20,28 @@ def add_fast_pool(cluster: CephCluster) -> None:
 
 
 def key_secret(key: str, name: str = "ceph") -> Manifest:
-    """The Secret with a user's key."""
+    """The Secret with the key of a user as whom all hosts come."""
+    return _secret("quantix-system", name, "key", key)
+
+
+def own_key_secret(cluster: CephCluster, host: str, pool: str) -> Manifest:
+    """The Secret with the key of a host's own user, which is made."""
+    return _secret("quantix-hosts", host, pool, cluster.make_user(f"{FAST}.{host}", FAST))
+
+
+def _secret(namespace: str, name: str, member: str, key: str) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": name, "namespace": "quantix-system"},
-        "data": {"key": base64.b64encode(key.encode()).decode()},
+        "metadata": {"name": name, "namespace": namespace},
+        "data": {member: base64.b64encode(key.encode()).decode()},
     }
 
 
-def ceph_pool(cluster: CephCluster, name: str = "fast", secret: str = "ceph") -> Manifest:
-    """The StoragePool that lies in `FAST`."""
-    place = {"monitors": cluster.monitors, "pool": FAST, "user": FAST, "secretRef": {"name": secret}}
+def ceph_pool(cluster: CephCluster, name: str = "fast", secret: str | None = "ceph") -> Manifest:
+    """The StoragePool that lies in `FAST`; without a Secret for all, hosts come with their own keys."""
+    place: Manifest = {"monitors": cluster.monitors, "pool": FAST, "user": FAST}
+    place |= {"secretRef": {"name": secret}} if secret is not None else {}
     return {
         "apiVersion": "quantix.io/v1alpha1",
         "kind": "StoragePool",

@@ -107,7 +107,7 @@ class Lab:
             self.first.up()
             if storage is not None:
                 storage.result()
-                self.ceph.name_to(self.first)
+                self.ceph.name_to(self.first, self.hosts)
         self._join_others(say)
 
     def _join_others(self, say: Callable[[str], None]) -> None:

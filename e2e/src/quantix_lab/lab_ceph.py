@@ -1,7 +1,7 @@
 """The Ceph beside the hosts of a lab: on the wire of the API, at an address of its own, with one pool.
 
 Used by `lab`. It is a site's Ceph, which Quantix neither made nor ends: people name it to Quantix by a
-StoragePool and a Secret, which `name_to` does for them.
+StoragePool and a key for each host, which `name_to` does for them.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from quantix_lab.ceph_cluster import PORT, CephCluster, start_ceph
 from quantix_lab.ceph_config import CephShape
-from quantix_lab.ceph_pools import add_fast_pool, ceph_pool, key_secret
+from quantix_lab.ceph_pools import add_fast_pool, ceph_pool, own_key_secret
 from quantix_lab.machine import Machine
 from quantix_lab.machine_view import MachineView
 
@@ -75,11 +75,11 @@ class LabCeph:
         add_fast_pool(self._cluster)
         return self._cluster
 
-    def name_to(self, first: Machine) -> None:
-        """Make StoragePool POOL of it, and the Secret with its key."""
+    def name_to(self, first: Machine, hosts: Iterable[Machine]) -> None:
+        """Make StoragePool POOL of it, to which each host comes as a user of its own."""
         cluster = self.cluster
-        (key,) = cluster.keys.values()
-        MachineView(first).apply(key_secret(key), ceph_pool(cluster, POOL))
+        secrets = [own_key_secret(cluster, host.name, POOL) for host in hosts]
+        MachineView(first).apply(*secrets, ceph_pool(cluster, POOL, secret=None))
 
     @contextmanager
     def away(self) -> Iterator[None]:

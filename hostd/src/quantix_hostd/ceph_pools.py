@@ -1,7 +1,7 @@
 """Opens the pools in Ceph for this host: as their StoragePools say, with the key that a Secret holds.
 
-A part of `pools`. The key is kept in memory only; a host whose API is away when hostd starts reaches its
-pools in Ceph once that is back, and its guests go on meanwhile.
+A part of `pools`. The key, one for all hosts or this host's own, is kept in memory only; a host whose API is
+away when hostd starts reaches its pools in Ceph once that is back, and its guests go on meanwhile.
 """
 
 from __future__ import annotations
@@ -13,15 +13,11 @@ from quantix_api import StoragePool
 from quantix_api.errors import TransientError
 from quantix_api.message_table_phrases import CEPH_NAMESPACE, CEPH_NO_MONITOR, CEPH_UNKNOWN
 from quantix_api.messages import as_error
-from quantix_api.resources import NAMESPACE_SYSTEM
 from quantix_hostd.claims import CephPool
 from quantix_hostd.clients.ceph import CephAccess, CephClients
-from quantix_hostd.clients.pool_dir import PoolDir, PoolPlaceError
+from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.secret_values import SecretKey, SecretValues
-
-SECRET_KEY = "key"
-"""Under which the Secret of a pool holds the key of its user."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +36,10 @@ class CephPools:
         return PoolRbd(name, staging.host, self.clients, staging)
 
     async def learn(self, pool: StoragePool) -> None:
-        """Know from now on where the pool is, and the key of its user.
+        """Know from now on where the pool is, and the key with which this host comes to it.
 
-        Raises PoolPlaceError (CredentialsRefused) where it names no Secret, TransientError (PoolUnreachable)
-        where it names a namespace or no monitor, and as `SecretValues.read`.
+        Raises TransientError (PoolUnreachable) where it names a namespace or no monitor, and as
+        `SecretValues.read`.
         """
         place, name = pool.spec.rbd, pool.metadata.name
         assert place is not None
@@ -52,19 +48,14 @@ class CephPools:
             raise self._unusable(name, CEPH_NAMESPACE)
         if not place.monitors:
             raise self._unusable(name, CEPH_NO_MONITOR)
-        if place.secret_ref is None:
-            raise as_error(PoolPlaceError, "CredentialsRefused", user=place.user)
+        account = place.account(name, self.clients.host)
         known = self.clients.access(CephPool(name))
-        wanted = CephAccess(
-            place.monitors,
-            place.pool,
-            place.user,
-            known.key if known is not None else "",
-            place.secret_ref.name,
-        )
+        key = known.key if known is not None else ""
+        wanted = CephAccess(place.monitors, place.pool, account.user, key, account.secret)
         if known == wanted and name not in self.refused:
             return
-        secret = SecretKey(NAMESPACE_SYSTEM, place.secret_ref.name, SECRET_KEY, {"pool": name})
+        about = {"pool": name, "namespace": account.namespace}
+        secret = SecretKey(account.namespace, account.secret, account.member, about)
         key = (await self.secrets.read(secret)).decode(errors="replace").strip()
         self.clients.learn(CephPool(name), replace(wanted, key=key))
 

@@ -20,6 +20,7 @@ from quantix_hostd.clients.pool_dir import PoolPlaceError
 from quantix_hostd.clients.qemu_rbd import monitor_addresses
 from quantix_hostd.pools import HostPools
 from quantix_hostd.secret_values import SecretValues
+from quantix_hostd.virtualmachine.observe_volumes import source_in_ceph
 from quantix_lab.fake_status_api import FakeStatusApi
 
 FAST = CephPool("fast")
@@ -52,9 +53,11 @@ class Host:
         self.clients = CephClients("h1")
         self.pools = CephPools(self.clients, SecretValues(self.api), lambda: "cluster-1")
 
-    def put_key(self, key: str, name: str = "key") -> None:
-        about = {"name": "ceph", "namespace": "quantix-system", "uid": "uid-ceph"}
-        self.api.put({"metadata": about, "data": {name: base64.b64encode(key.encode()).decode()}})
+    def put_key(self, key: str, member: str = "key", *, own: bool = False) -> None:
+        """Of all hosts, or `own` of this one."""
+        name, namespace = ("h1", "quantix-hosts") if own else ("ceph", "quantix-system")
+        about = {"name": name, "namespace": namespace, "uid": f"uid-{name}"}
+        self.api.put({"metadata": about, "data": {member: base64.b64encode(key.encode()).decode()}})
 
 
 def pool(**place: Any) -> StoragePool:
@@ -77,6 +80,18 @@ async def test_a_pool_is_used_as_its_storage_pool_says_with_the_key_of_its_secre
     assert "AQB" not in repr(known)
 
 
+async def test_without_a_secret_for_all_a_host_comes_as_its_own_user(host: Host) -> None:
+    host.put_key("AQC==", "fast", own=True)
+
+    await host.pools.learn(pool(secretRef=None))
+
+    known = host.clients.known_access(FAST)
+    assert (known.user, known.key, known.secret) == ("hosts.h1", "AQC==", "h1")
+    source = source_in_ceph(pool(secretRef=None), "handle", "h1")
+    assert source is not None
+    assert source.user == "hosts.h1"
+
+
 async def test_the_secret_is_read_again_only_for_another_place_or_once_its_key_was_refused(
     host: Host,
 ) -> None:
@@ -97,7 +112,7 @@ async def test_the_secret_is_read_again_only_for_another_place_or_once_its_key_w
 @pytest.mark.parametrize(
     ("named", "key", "reason", "says"),
     [
-        (None, "key", "CredentialsRefused", "It names no Secret with the key of user hosts."),
+        (None, "fast", "SecretNotFound", "There is no Secret h1 in quantix-hosts with the key of pool fast."),
         (
             {"name": "other"},
             "key",
@@ -108,7 +123,7 @@ async def test_the_secret_is_read_again_only_for_another_place_or_once_its_key_w
             {"name": "ceph"},
             "userKey",
             "SecretNotFound",
-            "Secret ceph in quantix-system, which pool fast names, has no key key.",
+            "Secret ceph in quantix-system has no key, which is to be the key of pool fast.",
         ),
     ],
 )

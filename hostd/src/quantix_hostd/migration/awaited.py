@@ -37,6 +37,6 @@ def _copies(tools: VmTools, coming: Coming) -> Iterator[Path]:
 def _images(tools: VmTools, coming: Coming) -> Iterator[tuple[str, str]]:
     for name, handle in coming.staying:
         pool = tools.objects.pool(name) if name else None
-        source = source_in_ceph(pool, handle) if pool is not None else None
+        source = source_in_ceph(pool, handle, tools.facts().name) if pool is not None else None
         if source is not None:
             yield source.pool, source.image

@@ -142,7 +142,7 @@ async def _look(
         seen = replace(
             move,
             target=target,
-            target_ceph=source_in_ceph(spec, target.handle) if spec is not None else None,
+            target_ceph=source_in_ceph(spec, target.handle, tools.facts().name) if spec is not None else None,
             target_there=there,
             target_claim=claim,
             progress=progress,

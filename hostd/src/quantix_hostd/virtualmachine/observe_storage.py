@@ -75,7 +75,9 @@ async def look_at_storage(
     if moved:
         await _ask_pools(tools, found, moved, ())
     states = (found.volumes.get(item.disk.name) or unusable(item) for item in named)
-    volumes = tuple(with_source(state, tools.objects) for state in states if isinstance(state, VolumeState))
+    host = tools.facts().name
+    found_here = (state for state in states if isinstance(state, VolumeState))
+    volumes = tuple(with_source(state, tools.objects, host) for state in found_here)
     of_spec = (_place(volume, found, known, disks) for volume in volumes)
     places = dict.fromkeys((*(place for place in of_spec if place is not None), *known))
     unwritable = (place for place in places if place.pool in {*found.full, *found.silent})

@@ -130,26 +130,29 @@ def look_at_volume(
     )
 
 
-def with_source(state: VolumeState, objects: Objects) -> VolumeState:
-    """One in Ceph, with how QEMU gets to it as the API says now; without its StoragePool it is not usable."""
+def with_source(state: VolumeState, objects: Objects, host: str) -> VolumeState:
+    """One in Ceph, with how QEMU of this host gets to it as the API says now; without its StoragePool it is
+    not usable.
+    """
     if state.place is None or not isinstance(state.place.pool, CephPool):
         return state
     name = state.place.pool.name
     pool = objects.pool(name)
-    source = source_in_ceph(pool, state.place.handle) if pool is not None else None
+    source = source_in_ceph(pool, state.place.handle, host) if pool is not None else None
     if source is None:
         text = render("PoolNotFound", pool=name, path="spec.pool").text
         return replace(state, place=None, reason="PoolNotFound", message=text)
     return replace(state, ceph=source)
 
 
-def source_in_ceph(pool: StoragePool, handle: str) -> CephSource | None:
-    """How QEMU gets to the volume in a pool in Ceph; None of any other pool."""
+def source_in_ceph(pool: StoragePool, handle: str, host: str) -> CephSource | None:
+    """How QEMU of this host gets to the volume in a pool in Ceph; None of any other pool."""
     place = pool.spec.rbd
     if place is None:
         return None
     monitors = tuple(monitor_addresses(place.monitors))
-    return CephSource(pool.metadata.name, f"{place.pool}/{handle}", monitors, place.user)
+    name = pool.metadata.name
+    return CephSource(name, f"{place.pool}/{handle}", monitors, place.account(name, host).user)
 
 
 def _without_place(sought: Sought, reason: str, message: str) -> VolumeState:

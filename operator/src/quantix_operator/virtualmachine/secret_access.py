@@ -21,6 +21,7 @@ from quantix_api.resources import (
     LABEL_MANAGED_BY,
     MANAGED_BY,
     MANAGER_OPERATOR,
+    NAMESPACE_HOSTS,
     NAMESPACE_SYSTEM,
     ROLE_BINDINGS,
     ROLES,
@@ -39,6 +40,9 @@ from quantix_operator.objects import Objects
 from quantix_operator.scheduling import host_reading
 from quantix_operator.virtualmachine.observe import secret_references
 from quantix_operator.volumedata.right import host_of_owners, owners_of, refuted
+
+_OF_POOLS = (NAMESPACE_SYSTEM, NAMESPACE_HOSTS)
+"""Where the keys of pools are: those for all hosts, and each host's own."""
 
 
 class SecretAccess:
@@ -60,7 +64,7 @@ class SecretAccess:
             (
                 *needed_secrets(self._objects.list(VirtualMachine, namespace), host),
                 *secrets_of_volumes(self._objects, namespace, host),
-                *(secrets_of_pools(self._objects, host) if namespace == NAMESPACE_SYSTEM else ()),
+                *(secrets_of_pools(self._objects, namespace, host) if namespace in _OF_POOLS else ()),
             )
         )
         if self._granted.get((namespace, host)) == names:
@@ -133,25 +137,28 @@ def _reaching(pool: Manifest, cache: Cache) -> Iterable[str]:
     """Every host that may reach a pool in Ceph, or might until now."""
     if not (pool.get("spec") or {}).get("rbd"):
         return ()
-    return (f"{NAMESPACE_SYSTEM}/{key_of(host)}" for host in cache.list(HOSTS))
+    return (f"{namespace}/{key_of(host)}" for host in cache.list(HOSTS) for namespace in _OF_POOLS)
 
 
 def _reached(host: Manifest, cache: Cache) -> Iterable[str]:
     """The host itself, where there is a pool in Ceph that its labels may decide about."""
     if any((pool.get("spec") or {}).get("rbd") for pool in cache.list(STORAGE_POOLS)):
-        yield f"{NAMESPACE_SYSTEM}/{key_of(host)}"
+        yield from (f"{namespace}/{key_of(host)}" for namespace in _OF_POOLS)
 
 
-def secrets_of_pools(objects: Objects, host: str) -> Iterable[str]:
-    """The names of the Secrets of pools in Ceph that the host reaches."""
+def secrets_of_pools(objects: Objects, namespace: str, host: str) -> Iterable[str]:
+    """The names of the Secrets there with keys of pools in Ceph that the host reaches."""
     found = objects.get(Host, host)
     if found is None or found.deleting:
         return
     labels = host_reading.implied_labels(found)
     for pool in objects.list(StoragePool):
         place = pool.spec.rbd
-        if place is not None and place.secret_ref is not None and selects(pool.spec.host_selector, labels):
-            yield place.secret_ref.name
+        if place is None or not selects(pool.spec.host_selector, labels):
+            continue
+        account = place.account(pool.metadata.name, host)
+        if account.namespace == namespace:
+            yield account.secret
 
 
 def secrets_of_volumes(objects: Objects, namespace: str, host: str) -> Iterable[str]:

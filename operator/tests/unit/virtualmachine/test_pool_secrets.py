@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from quantix_api.resources import HOSTS, STORAGE_POOLS
+from quantix_api.resources import HOSTS, NAMESPACE_HOSTS, NAMESPACE_SYSTEM, STORAGE_POOLS
 from quantix_client.api import ApiClient
 from quantix_operator.cache import Cache
 from quantix_operator.objects import Objects
@@ -55,7 +55,9 @@ class World:
         return manifest
 
     def pool(self, name: str = "fast", secret: str = "ceph", **spec: Any) -> dict[str, Any]:
-        place = {"monitors": ["10.0.0.1"], "pool": "quantix", "secretRef": {"name": secret}}
+        """`secret`: "" for one to which each host comes with a key of its own."""
+        place: dict[str, Any] = {"monitors": ["10.0.0.1"], "pool": "quantix"}
+        place |= {"secretRef": {"name": secret}} if secret else {}
         return self.put(STORAGE_POOLS, name, {"rbd": place, **spec})
 
 
@@ -72,9 +74,17 @@ def test_a_host_may_read_the_keys_of_the_pools_that_it_reaches(world: World) -> 
     world.pool("slow", "other")
     world.put(STORAGE_POOLS, "local", {"dir": {"path": "/srv/pool"}})
 
-    assert sorted(secrets_of_pools(world.objects, "h1")) == ["ceph", "other"]
-    assert sorted(secrets_of_pools(world.objects, "h2")) == ["other"]
-    assert list(secrets_of_pools(world.objects, "unknown")) == []
+    assert sorted(secrets_of_pools(world.objects, NAMESPACE_SYSTEM, "h1")) == ["ceph", "other"]
+    assert sorted(secrets_of_pools(world.objects, NAMESPACE_SYSTEM, "h2")) == ["other"]
+    assert list(secrets_of_pools(world.objects, NAMESPACE_SYSTEM, "unknown")) == []
+    assert list(secrets_of_pools(world.objects, NAMESPACE_HOSTS, "h1")) == []
+
+
+def test_a_host_may_read_its_own_key_and_no_other_hosts(world: World) -> None:
+    world.pool("fast", "", hostSelector={"rack": "a"})
+    assert list(secrets_of_pools(world.objects, NAMESPACE_HOSTS, "h1")) == ["h1"]
+    assert list(secrets_of_pools(world.objects, NAMESPACE_HOSTS, "h2")) == []
+    assert list(secrets_of_pools(world.objects, NAMESPACE_SYSTEM, "h1")) == []
 
 
 def test_a_change_of_a_pool_or_of_a_host_is_looked_at_for_all_that_it_may_concern(world: World) -> None:
@@ -86,8 +96,9 @@ def test_a_change_of_a_pool_or_of_a_host_is_looked_at_for_all_that_it_may_concer
 
     pool = world.pool()
 
-    assert list(of_pools(pool, world.cache)) == ["quantix-system/h1", "quantix-system/h2"]
-    assert list(of_hosts(host, world.cache)) == ["quantix-system/h2"]
+    of_h1, of_h2 = (["quantix-system/" + name, "quantix-hosts/" + name] for name in ("h1", "h2"))
+    assert list(of_pools(pool, world.cache)) == [*of_h1, *of_h2]
+    assert list(of_hosts(host, world.cache)) == of_h2
 
 
 async def test_what_a_host_may_read_is_taken_back_with_its_label(world: World) -> None:

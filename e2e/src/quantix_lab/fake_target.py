@@ -38,6 +38,7 @@ def departures_of(world: VmWorld, guard: Callable[[Any], Any]) -> Departures:
         ready=lambda: True,
         clock=world,
         source_towards=lambda address: world.target.source_towards(address),
+        pool=lambda name: None,
         reach=lambda host, address, trust: world.target,
     )
 

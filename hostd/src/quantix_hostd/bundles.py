@@ -125,7 +125,7 @@ def vm_tools(hostd: Hostd) -> VmTools:
 def _departures(hostd: Hostd) -> Departures:
     """Of guests that leave this host."""
     trust = hostd.migration_trust
-
+    here = StoredObjects(hostd.settings.name, hostd.watches.stores, lambda: hostd.watches.synced)
     return Departures(
         host=hostd.settings.name,
         api=hostd.api,
@@ -136,6 +136,7 @@ def _departures(hostd: Hostd) -> Departures:
         ready=lambda: trust is not None and trust.ready,
         clock=hostd.clock,
         source_towards=NetlinkClient().source_towards,
+        pool=here.pool,
     )
 
 

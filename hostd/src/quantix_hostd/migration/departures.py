@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import structlog
 
-from quantix_api import Host, VirtualMachine, VirtualMachineMigration
+from quantix_api import Host, StoragePool, VirtualMachine, VirtualMachineMigration
 from quantix_api.errors import QuantixError, TransientError
 from quantix_api.messages import as_error
 from quantix_api.quantities import size_bytes
@@ -56,6 +57,8 @@ class Departures:
     clock: Clock
     source_towards: Callable[[str], Awaitable[str]]
     """The address with which packets to this one leave."""
+    pool: Callable[[str], StoragePool | None]
+    """The StoragePool of a name."""
     reach: Callable[[str, str, Trust], Target] = OtherHostd
     """The hostd of a host, at an address."""
     _told: dict[str, tuple[str, bool, float]] = field(default_factory=dict)
@@ -132,7 +135,9 @@ class Departures:
         if not api:
             raise as_error(TransientError, "TargetFailed", target=wanted.target)
         told = host.status.addresses.migration if host.status.addresses else None
-        xml = target_xml(await self.hypervisor.migratable_xml(domain), wanted.epoch, wanted.local)
+        xml = await self.hypervisor.migratable_xml(domain)
+        user_in = partial(self._user_in, wanted.target)
+        xml = target_xml(xml, wanted.epoch, wanted.local, user_in)
         address = told or api.rpartition(":")[0].strip("[]")
         sender = await self.source_towards(address)
         if not sender:
@@ -152,6 +157,11 @@ class Departures:
             post_copy=wanted.post_copy,
         )
         return sending, self.reach(wanted.target, api, self.trust)
+
+    def _user_in(self, target: str, pool: str) -> str:
+        """As whom the target comes to that pool in Ceph."""
+        found = self.pool(pool)
+        return found.spec.rbd.account(pool, target).user if found is not None and found.spec.rbd else ""
 
     def _spec(self, migration: str) -> VirtualMachineMigrationSpec | None:
         found = (item for item in self.migrations.values() if item["metadata"]["uid"] == migration)

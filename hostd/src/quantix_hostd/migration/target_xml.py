@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from xml.etree import ElementTree
 
 from quantix_api.errors import InvariantError
+from quantix_hostd.domainxml.ceph import ceph_secret_pool
 from quantix_hostd.domainxml.spec import METADATA_NAMESPACE
 
 _MARK = f"metadata/{{{METADATA_NAMESPACE}}}vm"
 
 
-def target_xml(xml: str, epoch: int, local: Collection[str]) -> str:
+def target_xml(
+    xml: str, epoch: int, local: Collection[str], user_in: Callable[[str], str] = lambda _: ""
+) -> str:
     """`xml` under `epoch`, whose disks `local` (by their `dev`) are whole files there: what they are based on
-    stays here. Raises InvariantError for a domain without our mark.
+    stays here. `user_in`: as whom that host comes to a StoragePool in Ceph, "" for as this one does. Raises
+    InvariantError for a domain without our mark.
     """
     domain = ElementTree.fromstring(xml)
     mark = domain.find(_MARK)
     if mark is None:
         raise InvariantError("InternalError", f"Domain {domain.findtext('name')} has no mark of ours.")
     mark.set("epoch", str(epoch))
+    for auth in domain.iterfind("devices/disk/source/auth"):
+        secret = auth.find("secret")
+        pool = ceph_secret_pool(secret.get("usage", "")) if secret is not None else ""
+        if pool and (user := user_in(pool)):
+            auth.set("username", user)
     for disk in domain.iterfind("devices/disk"):
         target = disk.find("target")
         if target is not None and target.get("dev") in local:

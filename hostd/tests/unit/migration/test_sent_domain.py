@@ -260,6 +260,15 @@ def test_a_local_disk_is_sent_without_what_it_is_based_on() -> None:
     assert [[len(store) for store in stores] for stores in below] == [[0]]
 
 
+def test_a_disk_in_ceph_is_opened_there_as_the_user_that_that_host_is() -> None:
+    here = golden("in-ceph")
+    (user,) = {auth.get("username") for auth in ElementTree.fromstring(here).iter("auth")}
+    sent = target_xml(here, 4, (), lambda pool: f"{user}.of-{pool}")
+    users = [auth.get("username") for auth in ElementTree.fromstring(sent).iter("auth")]
+    assert set(users) == {f"{user}.of-fast"}
+    assert target_xml(here, 4, ()) == target_xml(here, 4, (), lambda _: str(user))
+
+
 def test_a_domain_that_is_not_ours_is_not_sent() -> None:
     with pytest.raises(InvariantError):
         target_xml("<domain><name>other</name></domain>", 2, ())

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from quantix_api.quantities import size_bytes
 from quantix_lab.figures import tell
 from quantix_lab.host_services import SERVICES, kill, pids_of
 from quantix_lab.lab import Lab
@@ -29,7 +30,7 @@ def guest(lab: Lab) -> Iterator[MovingGuest]:
 
 
 def test_it_moves_and_comes_back_without_losing_a_write_and_answers_all_the_while(guest: MovingGuest) -> None:
-    address = ipv4(guest.vm)
+    address, mac = ipv4(guest.vm), guest.mac
     wrote = guest.written()
     for _ in range(2):
         target = guest.other
@@ -41,7 +42,7 @@ def test_it_moves_and_comes_back_without_losing_a_write_and_answers_all_the_whil
         stood_still = status["source"]["downtimeMilliseconds"]
         tell(f"to {target.name}: longest silence {gaps[0]:.2f} s, stood still for {stood_still} ms")
         assert gaps[0] < 10
-        assert ipv4(guest.vm) == address
+        assert (ipv4(guest.vm), guest.mac) == (address, mac)
         now = guest.written()
         assert now > wrote
         wrote = now
@@ -51,6 +52,13 @@ def test_one_that_is_cancelled_stays(slow: MovingGuest) -> None:
     source, wrote = slow.host, slow.written()
     name = slow.move()
     slow.wait_copying(name)
+    progress = slow.wait_progress(name)
+    left_bytes = progress["totalBytes"] - progress["doneBytes"]
+    assert progress["secondsLeft"] == pytest.approx(
+        left_bytes / size_bytes(progress["bytesPerSecond"]), abs=1.5
+    )
+    asked = slow.monitor(source, "info migrate_capabilities")
+    assert "auto-converge: on" in asked
     slow.view.patch("virtualmachinemigration", name, {"spec": {"cancel": True}})
     status = slow.wait_over(name)
     assert (status["phase"], status["source"]["reason"]) == ("Cancelled", "Cancelled")

@@ -35,6 +35,7 @@ GUESTS = {
     "site-2": ("h2", "site"),
 }
 """Their hosts and networks."""
+NIC = {"name": "eth0", "network": "inner"}
 VLAN = 20
 IN_FORCE_S = 10.0
 FAILOVER_S = 20.0
@@ -75,8 +76,13 @@ def network(name: str, spec: dict[str, Any]) -> Manifest:
     return {"apiVersion": "quantix.io/v1alpha1", "kind": "Network", "metadata": metadata, "spec": spec}
 
 
+def group(name: str, spec: dict[str, Any]) -> Manifest:
+    metadata = {"name": name, "namespace": "default"}
+    return {"apiVersion": "quantix.io/v1alpha1", "kind": "SecurityGroup", "metadata": metadata, "spec": spec}
+
+
 def vm(name: str, host: str, net: str) -> Manifest:
-    nics = [{"name": "eth0", "network": net}]
+    nics = [NIC | {"network": net}]
     placement = {"hostSelector": {"quantix.io/host": host}}
     return small_vm(name, nics=nics, placement=placement, gracePeriodSeconds=0)
 
@@ -103,6 +109,23 @@ def test_guests_reach_each_other_and_no_other_network(lab: Lab, site: MachineVie
         assert "100% packet loss" in console.ask(f"ping -c 2 -W 2 {apart}")
 
 
+def test_a_group_lets_in_guests_of_the_group_that_it_names_and_no_other(lab: Lab, site: MachineView) -> None:
+    """Each of them on a host of its own, and asked from inside."""
+    members = {"in-1": "askers", "in-2": "pages", "in-3": "others"}
+    pages = {"ingress": [{"protocol": "TCP", "ports": [{"port": 80}], "from": [{"securityGroup": "askers"}]}]}
+    site.apply(group("askers", {}), group("others", {}), group("pages", pages))
+    for name, own in members.items():
+        site.patch("virtualmachine", name, {"spec": {"nics": [NIC | {"securityGroups": [own]}]}})
+    asks = f"nc -w 4 {address_of(site, 'in-2')} 80 </dev/null; echo got $?"
+    with guest_console(lab.first, "in-1") as asker, guest_console(lab.first, "in-3") as other:
+        eventually("the asker is let in", lambda: asker.ask(asks).endswith("got 0"), IN_FORCE_S)
+        eventually("the other is not", lambda: not other.ask(asks).endswith("got 0"), IN_FORCE_S)
+        site.patch("virtualmachine", "in-3", {"spec": {"nics": [NIC | {"securityGroups": ["askers"]}]}})
+        eventually("it is once it is one of them", lambda: other.ask(asks).endswith("got 0"), IN_FORCE_S)
+    for name in members:
+        site.patch("virtualmachine", name, {"spec": {"nics": [NIC]}})
+
+
 def test_a_guest_on_the_sites_wire_is_the_sites_neighbour(lab: Lab, site: MachineView) -> None:
     assert world_pings(lab, address_of(site, "site-2"))
     assert not lab.first.knocks(address_of(site, "site-2"), 80), "no group lets anybody in there"
@@ -111,7 +134,9 @@ def test_a_guest_on_the_sites_wire_is_the_sites_neighbour(lab: Lab, site: Machin
 def test_guests_of_a_vlan_reach_each_other_by_tagged_frames(lab: Lab, site: MachineView) -> None:
     """Those two guests have nothing but the site's wire in common there."""
     physical = {"name": "site", "vlan": VLAN}
-    site.apply(network("tagged", {"physical": physical, "subnets": [{"cidr": "10.35.0.0/24"}]}))
+    site.apply(
+        network("tagged", {"physical": physical, "subnets": [{"cidr": "10.35.0.0/24", "dhcp": "Enabled"}]})
+    )
     for name in ("in-1", "in-3"):
         lab.first.qx("vm", "attach", name, "--network", "tagged", "--name", "eth1")
     nics = site.get("virtualmachine", "in-3")["status"]["nics"]

@@ -103,6 +103,12 @@ class MovingGuest:
         return self.view.get("virtualmachine", self.name)
 
     @property
+    def mac(self) -> str:
+        """Of its first NIC, as the API says."""
+        mac: str = self.vm["status"]["nics"][0]["mac"]
+        return mac
+
+    @property
     def uid(self) -> str:
         uid: str = self.vm["metadata"]["uid"]
         return uid
@@ -149,6 +155,15 @@ class MovingGuest:
         eventually(f"{name} is under way", lambda: self.phase(name) in ("Copying", *OVER), 60)
         assert self.phase(name) == "Copying", self.migration(name)["status"]
 
+    def wait_progress(self, name: str) -> Manifest:
+        """Until it tells how long it will take; its progress."""
+
+        def look() -> tuple[Manifest, object]:
+            told = self.migration(name)["status"].get("progress", {})
+            return (told if "secondsLeft" in told else {}), told
+
+        return wait_for(f"the end of {name} to be estimated", look, 60)
+
     def wait_switched(self, name: str) -> None:
         """Until it is the target's, and memory still comes."""
 
@@ -188,6 +203,12 @@ class MovingGuest:
     def qemus(self, host: SimulatedHost) -> list[str]:
         """Of this VM, by number inside."""
         return host.run("pgrep", "-f", f"qemu-system.*guest=qx-{self.uid}", check=False).stdout.split()
+
+    def monitor(self, host: SimulatedHost, words: str) -> str:
+        """What its QEMU there answers."""
+        uri = f"qemu+unix:///system?socket={host.layout_inside.libvirt_socket}"
+        asked = ("qemu-monitor-command", f"qx-{self.uid}", "--hmp", words)
+        return host.run("virsh", "-c", uri, *asked).stdout
 
     @property
     def handles(self) -> list[str]:

@@ -112,7 +112,7 @@ def test_guests_reach_each_other_and_no_other_network(lab: Lab, site: MachineVie
 def test_a_group_lets_in_guests_of_the_group_that_it_names_and_no_other(lab: Lab, site: MachineView) -> None:
     """Each of them on a host of its own, and asked from inside."""
     members = {"in-1": "askers", "in-2": "pages", "in-3": "others"}
-    pages = {"ingress": [{"protocol": "TCP", "ports": [{"port": 80}], "from": [{"securityGroup": "askers"}]}]}
+    pages = {"ingress": [{"protocol": "TCP", "ports": [{"port": 80}], "from": [{"group": "askers"}]}]}
     site.apply(group("askers", {}), group("others", {}), group("pages", pages))
     for name, own in members.items():
         site.patch("virtualmachine", name, {"spec": {"nics": [NIC | {"securityGroups": [own]}]}})

@@ -14,7 +14,7 @@ from quantix_client.api import Manifest
 from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
 from quantix_operator.indexers import floating_ips_on, own_uid
-from quantix_operator.parts import underlay_mtu, wires_of_host
+from quantix_operator.parts import mtus_of_host, wires_of_host
 
 
 def of_network(network: Manifest, cache: Cache) -> Iterable[str]:
@@ -71,4 +71,4 @@ def of_host(_host: Manifest, cache: Cache) -> Iterable[str]:
 
 def part_of_host(host: Manifest) -> Any:
     """What they depend on: its wires, and what fits through the one between hosts."""
-    return wires_of_host(host), underlay_mtu(host)
+    return wires_of_host(host), mtus_of_host(host)

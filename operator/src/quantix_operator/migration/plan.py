@@ -1,6 +1,6 @@
 """What is to be done about every migration, from what was observed. Pure.
 
-    waits ──its turn──► Choose, Name ──► prepared ──► copying ──► HandedOver, Running ──► MoveVolumes, CutOver
+    waits ──its turn──► Choose, Name ──► prepared ──► copying ──► HandedOver, Running ──► GiveVolume, CutOver
       │                                     └── the source's GaveUp ──► LetGo                    │
       └── can never begin ──► Failed, Cancelled ◄──┘                                Succeeded ◄──┘
 
@@ -23,9 +23,9 @@ from quantix_operator.migration.model import (
     Action,
     Choose,
     CutOver,
+    GiveVolume,
     LetGo,
     Move,
-    MoveVolumes,
     Name,
     Observed,
     Plan,
@@ -45,6 +45,7 @@ from quantix_operator.migration.verdicts import (
     under_way,
 )
 from quantix_operator.vmwork.telling import Release, Tell
+from quantix_operator.volumedata.right import is_open_in, needs_confirming
 
 
 def plan_migrations(observed: Observed, now: datetime) -> Plan:
@@ -108,9 +109,9 @@ def _named(move: Move, observed: Observed) -> tuple[Action, ...]:
     if source is not None and source.outcome == "GaveUp":
         return (LetGo(), *_told(move, gave_up(move)))
     epoch = handed_epoch(move)
-    if epoch is not None and target is not None and target.outcome in ("Running", "Lost"):
+    if epoch is not None and target is not None and move.vm and target.outcome in ("Running", "Lost"):
         host = move.migration.status.target_host or ""
-        return (*_volumes(move, host), CutOver(host, epoch), *_told(move, _arrived(move)))
+        return (*_volumes(move, move.vm, host), CutOver(host, epoch), *_told(move, _arrived(move)))
     return _told(move, under_way(move, observed.silent))
 
 
@@ -118,11 +119,20 @@ def _arrived(move: Move) -> Tell:
     return lost_memory(move) if lost_on_the_way(move.migration) else succeeded(move)
 
 
-def _volumes(move: Move, target: str) -> tuple[Action, ...]:
-    """Before the VM: a volume that is said to be with a host that the VM never had would be taken back."""
+def _volumes(move: Move, vm: VirtualMachine, target: str) -> tuple[Action, ...]:
+    """Before the VM: a volume that is said to be with a host that the VM never had would be taken back. Of
+    those that every host reaches the guest takes along what it has open.
+    """
+    opened = {volume.metadata.uid for volume in move.shared if is_open_in(volume, vm)}
+    come = (*move.volumes, *(volume for volume in move.shared if volume.metadata.uid in opened))
     there = (target, target)
-    left = tuple(item for item in move.volumes if (item.status.host, item.status.confirmed_host) != there)
-    return (MoveVolumes(left, target),) if left else ()
+    left = (item for item in come if (item.status.host, item.status.confirmed_host) != there)
+    stay = (volume for volume in move.shared if volume.metadata.uid not in opened)
+    kept = (volume for volume in stay if needs_confirming(volume, vm, target))
+    return (
+        *(GiveVolume(volume, target) for volume in left),
+        *(GiveVolume(volume, volume.status.host or "") for volume in kept),
+    )
 
 
 def _unnamed(move: Move, observed: Observed) -> tuple[Action, ...]:

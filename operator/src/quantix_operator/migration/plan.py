@@ -35,9 +35,11 @@ from quantix_operator.migration.model import (
 from quantix_operator.migration.queue import Queue, not_running, others_first
 from quantix_operator.migration.verdicts import (
     cancelled,
+    denied,
     failed,
     gave_up,
     handed_epoch,
+    is_denied,
     lost_memory,
     lost_on_the_way,
     lost_track,
@@ -106,6 +108,8 @@ def _chosen_again(move: Move, observed: Observed, now: datetime) -> tuple[Action
 def _named(move: Move, observed: Observed) -> tuple[Action, ...]:
     """Hosts act: only their words end it."""
     source, target = move.migration.status.source, move.migration.status.target
+    if is_denied(move.migration):
+        return (LetGo(), *_told(move, denied(move)))
     if source is not None and source.outcome == "GaveUp":
         return (LetGo(), *_told(move, gave_up(move)))
     epoch = handed_epoch(move)
@@ -139,6 +143,8 @@ def _unnamed(move: Move, observed: Observed) -> tuple[Action, ...]:
     """Chosen, and the VM does not say so: it was not written yet, or it is over and that was not told."""
     status, vm = move.migration.status, move.vm
     source = status.source
+    if is_denied(move.migration):
+        return _told(move, denied(move))
     if source is not None and source.outcome == "GaveUp":
         return _told(move, gave_up(move))
     assignment = vm.status.assignment if vm is not None else None

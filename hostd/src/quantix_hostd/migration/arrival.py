@@ -87,7 +87,7 @@ def plan_arrival(seen: Arriving) -> Step:
     if seen.gave_up:
         return "ClearUp"
     if is_denied and seen.domain and seen.claims != "Spent":
-        return "TellNotOurs"
+        return "Drop" if seen.closing else "TellNotOurs"
     if seen.epoch:
         return "ClearUp" if is_denied else "TakeOver"
     if seen.domain:

@@ -71,9 +71,9 @@ def plan_arrival(seen: Arriving) -> Step:
     if coming is None:
         if not seen.migration or seen.mine:
             return "Wait"
-        return (
-            "TellGone" if seen.gave_up or is_denied else "Wait" if seen.epoch or seen.closing else "Prepare"
-        )
+        if seen.gave_up or is_denied:
+            return "TellGone"
+        return "Wait" if seen.epoch or seen.closing else "Prepare"
     if coming.epoch:
         # it is this host's, whatever becomes of the migration's object
         over = not seen.migration and not seen.named

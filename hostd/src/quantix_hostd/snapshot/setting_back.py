@@ -1,7 +1,7 @@
 """Sets the disks of a VM that is off back to a snapshot: all of them, or none counts.
 
 Called by the controller of restores, in the background. Everything may be repeated from the start, by whoever
-has to: the claims say how far it was (`claims.begin_restore`), so that the VM starts with none of the disks
+has to: the claims say how far it was (`restoring`), so that the VM starts with none of the disks
 before all are whole, and what it wrote after that is not undone by a host that comes late.
 """
 
@@ -21,10 +21,11 @@ from quantix_api.resources import VIRTUAL_MACHINE_SNAPSHOTS, VIRTUAL_MACHINES, V
 from quantix_api.virtual_machine_restore import RestoreDisk
 from quantix_client.errors import NotFound
 from quantix_client.reading import model_of
-from quantix_hostd.claims import Claim, VolumePlace, begin_restore, end_restore, is_later
+from quantix_hostd.claims import Claim, VolumePlace
 from quantix_hostd.clients.pool import Pool
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.firmware_state import parse_state, render_state
+from quantix_hostd.restoring import begin_restore, end_restore, is_later
 from quantix_hostd.snapshot.tools import SnapshotTools
 from quantix_hostd.snapshot_place import SnapshotPlace, place_of_disk
 from quantix_hostd.thread_calls import to_the_end

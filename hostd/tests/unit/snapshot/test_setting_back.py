@@ -9,50 +9,18 @@ import pytest
 
 from quantix_api.errors import PermanentError, TransientError
 from quantix_api.resources import VIRTUAL_MACHINE_RESTORES, VIRTUAL_MACHINES, VOLUMES
-from quantix_hostd.claims import Claim, VolumePlace, begin_restore, release, take
+from quantix_hostd.claims import release, take
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.firmware_state import FirmwareState, parse_state, render_state
+from quantix_hostd.restoring import begin_restore
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.mortality import HostdKilledError, Mortality
+from quantix_lab.set_back_disks import claims, held, kept_and_changed, places, ready
 from quantix_lab.snapshot_files import disk_file, holds, write
 from quantix_lab.snapshots_part import SnapshotsPart
 from quantix_lab.vm_world import HOST, VmHandle
 from quantix_lab.volumes_part import VolumesPart
 from quantix_lab.waiting import eventually_async
-
-
-def places(vm: VmHandle) -> list[VolumePlace]:
-    disks = vm.world.api.objects[vm.uid]["status"]["resolved"]["disks"]
-    return [VolumePlace(vm.world.pool, disk["volumeUID"]) for disk in disks]
-
-
-def claims(vm: VmHandle) -> list[Claim]:
-    found = [vm.world.claims.read(place) for place in places(vm)]
-    return [claim for claim in found if claim is not None]
-
-
-async def kept_and_changed(vm: VmHandle, part: SnapshotsPart) -> str:
-    """A snapshot of disks that hold sevens; then they hold nines."""
-    for disk in ("root", "data"):
-        write(disk_file(vm, disk), 7)
-    key = part.add("first", vm)
-    await part.until(key, "Ready")
-    for disk in ("root", "data"):
-        write(disk_file(vm, disk), 9)
-    return key
-
-
-def held(vm: VmHandle) -> list[bool]:
-    return [holds(disk_file(vm, disk), 7) for disk in ("root", "data")]
-
-
-def condition_of(status: dict[str, Any]) -> dict[str, str]:
-    return next(item for item in status["conditions"] if item["type"] == "Ready")
-
-
-def ready(status: dict[str, Any]) -> tuple[str, str]:
-    found = condition_of(status)
-    return found["status"], found["reason"]
 
 
 async def test_all_disks_are_as_they_were_and_free(vm: VmHandle, part: SnapshotsPart) -> None:

@@ -1,0 +1,63 @@
+"""Disks that left their pool after a snapshot was taken, and VMs that are set back to it."""
+
+from __future__ import annotations
+
+import pytest
+
+from quantix_api.resources import VOLUMES
+from quantix_hostd.claims import release, take
+from quantix_lab.set_back_disks import claims, held, kept_and_changed, places, ready
+from quantix_lab.snapshots_part import SnapshotsPart
+from quantix_lab.vm_world import HOST, VmHandle
+from quantix_lab.volumes_part import VolumesPart
+from quantix_lab.waiting import eventually_async
+
+ROOT = "default/web-1-root"
+
+
+@pytest.fixture
+def volumes(vm: VmHandle) -> VolumesPart:
+    vm.world.add_pool("fast")
+    return VolumesPart(vm.world)
+
+
+async def moves(volumes: VolumesPart, pool: str) -> None:
+    """The root disk, which no guest has, goes to that pool."""
+    volume = volumes.world.stores[VOLUMES][ROOT]
+    volume["spec"]["pool"] = volume["status"]["movingTo"] = pool
+
+    async def settled() -> bool:
+        status = await volumes.look(ROOT)
+        if status["pool"] != pool:
+            return False
+        claim = volumes.world.claims.read((await volumes.world.pools.pool(pool)).place(status["handle"]))
+        return claim is not None and not claim.moved_from
+
+    await eventually_async(f"it is in {pool}", settled, timeout_s=10)
+
+
+async def test_a_disk_that_left_its_pool_and_came_back_is_set_back(
+    vm: VmHandle, part: SnapshotsPart, volumes: VolumesPart
+) -> None:
+    key = await kept_and_changed(vm, part)
+    for pool in ("fast", "local"):
+        await moves(volumes, pool)
+    assert claims(vm)[0].floor > 1, "each move is under an epoch of its own"
+    await part.until(part.add_restore("back", key, vm), "Restored")
+    assert held(vm) == [True, True]
+
+
+async def test_what_a_guest_wrote_between_two_moves_is_not_undone_by_an_old_order(
+    vm: VmHandle, part: SnapshotsPart, volumes: VolumesPart
+) -> None:
+    key = await kept_and_changed(vm, part)
+    restore = part.add_restore("back", key, vm)
+    await moves(volumes, "fast")
+    fast = (await volumes.world.pools.pool("fast")).place(places(vm)[0].handle)
+    claim = volumes.world.claims.read(fast)
+    assert claim is not None
+    written = release(take(claim, HOST, 7, vm.uid, claim.cluster_uid), HOST, 7)
+    volumes.world.claims.compare_and_set(fast, claim, written)
+    await moves(volumes, "local")
+    assert ready(await part.until(restore, "Failed")) == ("False", "ClaimStale")
+    assert held(vm) == [False, False]

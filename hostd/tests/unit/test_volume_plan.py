@@ -20,9 +20,9 @@ from quantix_hostd.volume.recipe import Base, Recipe
 
 _MIB = 1 << 20
 _FREE = Claim(3, None, "", "c1")
-_WORK = Claim(3, Holder("h1", 4), "u", "c1")
+_WORK = Claim(3, Holder("h1", 4), "u", "c1", written=3)
 """The claim, held by this host for work of its own."""
-_FREED = Claim(4, None, "u", "c1")
+_FREED = Claim(4, None, "u", "c1", written=3)
 _OF_VM = Claim(3, Holder("h1", 4), "uid-of-a-vm", "c1")
 _READY = {"type": "Ready", "status": "True", "reason": "Verified", "message": ""}
 _IMAGE = Image.model_validate(

@@ -198,6 +198,11 @@ class SnapshotStorage:
         """What `put_back` has copied so far; in Ceph nothing."""
         return files.put_back_bytes(pool, volume) if isinstance(pool, PoolDir) else 0
 
+    def forget_put_back(self, pool: Pool, volume: VolumePlace) -> None:
+        """Nobody switches to what `put_back` got ready."""
+        if isinstance(pool, PoolDir):
+            files.forget_put_back(pool, volume)
+
     def switch_back(self, pool: Pool, volume: VolumePlace) -> None:
         if isinstance(pool, PoolDir):
             files.switch_back(pool, volume)

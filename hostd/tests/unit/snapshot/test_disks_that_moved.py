@@ -6,7 +6,7 @@ import pytest
 
 from quantix_api.resources import VOLUMES
 from quantix_hostd.claims import release, take
-from quantix_lab.set_back_disks import claims, held, kept_and_changed, places, ready
+from quantix_lab.set_back_disks import claims, condition_of, held, kept_and_changed, places, ready
 from quantix_lab.snapshots_part import SnapshotsPart
 from quantix_lab.vm_world import HOST, VmHandle
 from quantix_lab.volumes_part import VolumesPart
@@ -61,3 +61,46 @@ async def test_what_a_guest_wrote_between_two_moves_is_not_undone_by_an_old_orde
     await moves(volumes, "local")
     assert ready(await part.until(restore, "Failed")) == ("False", "ClaimStale")
     assert held(vm) == [False, False]
+
+
+def change(volumes: VolumesPart, **status: str | None) -> None:
+    """What the API says of the root disk."""
+    volume = volumes.world.stores[VOLUMES][ROOT]
+    volume["status"] = {**volume["status"], **status}
+    volumes.world.api.put(volume)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ({"pool": "fast"}, "Disk root is in pool fast now, and snapshot first keeps it in pool local."),
+        ({"host": "h9"}, f"Disk root is on h9 now, and snapshot first keeps it on {HOST}."),
+    ],
+)
+async def test_a_disk_that_left_after_the_choice_ends_the_restore_before_anything_changes(
+    vm: VmHandle, part: SnapshotsPart, volumes: VolumesPart, status: dict[str, str], said: str
+) -> None:
+    key = await kept_and_changed(vm, part)
+    restore = part.add_restore("back", key, vm)
+    change(volumes, **status)
+    ended = await part.until(restore, "Failed")
+    assert ready(ended) == ("False", "DiskMissing")
+    assert said in condition_of(ended)["message"]
+    assert held(vm) == [False, False]
+    assert not any(claim.restoring for claim in claims(vm))
+
+
+async def test_a_disk_of_which_a_restored_api_does_not_know_where_it_is_is_waited_for(
+    vm: VmHandle, part: SnapshotsPart, volumes: VolumesPart
+) -> None:
+    key = await kept_and_changed(vm, part)
+    restore = part.add_restore("back", key, vm)
+    change(volumes, pool=None)
+
+    async def waits() -> bool:
+        return ready(await part.look(restore)) == ("False", "DiskMissing")
+
+    await eventually_async("it to wait", waits)
+    change(volumes, pool="local")
+    await part.until(restore, "Restored")
+    assert held(vm) == [True, True]

@@ -48,11 +48,11 @@ def is_half(claim: Claim) -> bool:
     return bool(claim.restoring) and not claim.untouched
 
 
-def is_later(claim: Claim, epoch: int) -> bool:
-    """Whether a guest may have written under an epoch that a restore with this one does not know. Work on a
-    volume that no guest has, as its move to another pool and back, has epochs, too, and writes nothing.
+def written_under(claim: Claim) -> int:
+    """The last epoch under which a guest may have written. Work on a volume that no guest has, as its move to
+    another pool and back, has epochs, too, and writes nothing.
     """
-    return (claim.floor if claim.written is None else claim.written) > epoch
+    return claim.floor if claim.written is None else claim.written
 
 
 def end_restore(claim: Claim, restore_uid: str) -> Claim:

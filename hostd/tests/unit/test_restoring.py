@@ -22,8 +22,8 @@ from quantix_hostd.restoring import (
     end_restore,
     give_up_restore,
     is_half,
-    is_later,
     touch,
+    written_under,
 )
 
 
@@ -63,11 +63,11 @@ def test_what_only_work_had_counts_as_written_no_later_than_by_the_last_guest() 
         held = take_for_work(free, host, "v", "c1")
         assert held.held_by(host, free.floor + 1)
         free = parse_claim(render_claim(release(held, host, free.floor + 1)).encode(), "v")
-    assert (free.floor, is_later(free, 3), is_later(free, 2)) == (5, False, True)
+    assert (free.floor, written_under(free)) == (5, 3)
     copied = complete(copy_of(free, "fast", None, ""), free)
-    assert is_later(copied, 3) is False
+    assert written_under(copied) == 3
     guests = take(free, "h1", 6, "vm", "c1")
-    assert is_later(release(guests, "h1", 6), 5)
+    assert written_under(release(guests, "h1", 6)) == 6
 
 
 def test_a_restore_is_given_up_as_if_it_never_was_until_it_has_touched_the_disk() -> None:

@@ -21,8 +21,11 @@ from quantix_hostd.claims import VolumePlace
 from quantix_hostd.clients.ceph_library import rbd
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.qemu_rbd import RbdImage
-from quantix_hostd.clients.rbd_calls import SNAPSHOT, is_kept_by_snapshots, remove_image
+from quantix_hostd.clients.rbd_calls import SNAPSHOT, is_kept_by_snapshots, remove_image, remove_object
 from quantix_hostd.snapshot_place import SnapshotPlace
+
+# RBD_ID_PREFIX (rbd_types.h): of the object that tells which image has a name
+_NAME = "rbd_id."
 
 log = structlog.get_logger(__name__)
 
@@ -100,6 +103,7 @@ def set_back(pool: PoolRbd, handle: str, uid: str) -> None:
     (DataMissing, VolumeInUse).
     """
     with pool.ceph.opened(pool.key) as ioctx:
+        _drop_left_name(ioctx, handle)
         kept = next((name for name in _images(ioctx, pool, handle) if _size(ioctx, name, uid)), None)
         if kept is None:
             raise as_error(TransientError, "DataMissing", place=f"{pool.name}/{handle}")
@@ -131,7 +135,16 @@ def _set_aside(ioctx: Any, pool: PoolRbd, handle: str) -> None:
             left_as = f"{pool.gone(handle)}{image.id()}"
     except rbd().ImageNotFound:
         return
+    _drop_left_name(ioctx, left_as)
     rbd().RBD().rename(ioctx, handle, left_as)
+
+
+def _drop_left_name(ioctx: Any, name: str) -> None:
+    """Of an image that has another name by now: who renames it is killed before the old one is gone, and no
+    image gets that any more (librbd, operation/RenameRequest.cc: the directory of names is written before).
+    """
+    if name not in rbd().RBD().list(ioctx):
+        remove_object(ioctx, f"{_NAME}{name}")
 
 
 def _images(ioctx: Any, pool: PoolRbd, handle: str) -> Iterator[str]:

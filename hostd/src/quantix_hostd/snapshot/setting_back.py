@@ -25,7 +25,7 @@ from quantix_hostd.claims import Claim, VolumePlace
 from quantix_hostd.clients.pool import Pool
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.firmware_state import parse_state, render_state
-from quantix_hostd.restoring import begin_restore, end_restore, give_up_restore, is_half, is_later, touch
+from quantix_hostd.restoring import begin_restore, end_restore, give_up_restore, is_half, touch, written_under
 from quantix_hostd.snapshot.tools import SnapshotTools
 from quantix_hostd.snapshot_place import SnapshotPlace, place_of_disk
 from quantix_hostd.thread_calls import to_the_end
@@ -171,8 +171,8 @@ class SettingBack:
         if epoch is None or any(claim.restoring for _, claim in claims):
             return
         for disk, claim in claims:
-            if is_later(claim, epoch):
-                about = {"disk": disk.name, "floor": claim.floor, "epoch": epoch}
+            if (written := written_under(claim)) > epoch:
+                about = {"disk": disk.name, "floor": written, "epoch": epoch}
                 raise as_error(PermanentError, "ClaimStale", **about)
 
     async def _check_there(self, restore: VirtualMachineRestore, disks: Sequence[_Disk]) -> None:

@@ -59,7 +59,9 @@ async def test_what_a_guest_wrote_between_two_moves_is_not_undone_by_an_old_orde
     written = release(take(claim, HOST, 7, vm.uid, claim.cluster_uid), HOST, 7)
     volumes.world.claims.compare_and_set(fast, claim, written)
     await moves(volumes, "local")
-    assert ready(await part.until(restore, "Failed")) == ("False", "ClaimStale")
+    status = await part.until(restore, "Failed")
+    assert ready(status) == ("False", "ClaimStale")
+    assert "Disk root was written under epoch 7" in condition_of(status)["message"]
     assert held(vm) == [False, False]
 
 

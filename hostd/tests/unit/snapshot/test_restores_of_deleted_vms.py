@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from quantix_api.errors import TransientError
+from quantix_api.errors import TransientError, WaitingError
 from quantix_api.resources import VIRTUAL_MACHINE_RESTORES, VOLUMES
 from quantix_hostd.claims import VolumePlace
 from quantix_hostd.clients.pool import Pool
 from quantix_hostd.restoring import is_half
+from quantix_hostd.snapshot import restores
 from quantix_hostd.snapshot.restores import RestoreController
 from quantix_hostd.snapshot.storage import SnapshotStorage
 from quantix_hostd.snapshot_place import SnapshotPlace
@@ -32,7 +33,7 @@ class NoRoom(SnapshotStorage):
         self, pool: Pool, disk: SnapshotPlace, volume: VolumePlace, goes_on: Callable[[], bool]
     ) -> None:
         if "-data" in disk.handle:
-            raise TransientError("PoolFull", "Pool local is full.")
+            raise WaitingError("PoolFull", "Pool local is full.", retry_after_s=300)
         super().put_back(pool, disk, volume, goes_on)
 
 
@@ -47,6 +48,7 @@ class Stuck(SnapshotStorage):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfers, "_FIRST_RETRY_S", 0.02)
+    monkeypatch.setattr(restores, "_VM_LOOK_S", 0.1)
 
 
 async def fails(part: SnapshotsPart, restore: str, said: str) -> None:

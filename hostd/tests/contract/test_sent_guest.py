@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
-from xml.etree import ElementTree
 
 import libvirt
 import libvirt_qemu
@@ -32,6 +31,8 @@ from quantix_lab.vm_world import CLUSTER, VmHandle, VmWorld
 
 TARGET = "target"
 SIZE, SIZE_BYTES = "64Mi", 64 << 20
+# of its disk
+DEV = "vda"
 
 
 async def nobody() -> bool:
@@ -55,12 +56,12 @@ class Way:
         guest = Awaited(uid, CLUSTER, rooms, "qx-int")
         return PacketGate(self.vm.domain, partial(why_not, guest), nobody)
 
-    async def send(self, gate: PacketGate, epoch: int = 2, disks: tuple[str, ...] = ()) -> None:
-        """With the data of `disks`. Raises TransientError."""
-        xml = target_xml(await self.sender.migratable_xml(self.vm.domain), epoch, disks)
+    async def send(self, gate: PacketGate, epoch: int = 2) -> None:
+        """With the data of its disk. Raises TransientError."""
+        xml = target_xml(await self.sender.migratable_xml(self.vm.domain), epoch, (DEV,))
         there = xml.replace(str(self.source.layout.root), str(self.target.layout.root))
         path = self.source.layout.run / "migration" / "move.sock"
-        sending = Sending(path, TARGET, "127.0.0.1", "127.0.0.1", there, disks)
+        sending = Sending(path, TARGET, "127.0.0.1", "127.0.0.1", there, (DEV,))
         async with AsyncExitStack() as stack:
             opened = RelaySocket(path, partial(way_to, self.target.layout, gate, stack))
             await opened.open()
@@ -110,16 +111,9 @@ class Monitor:
         assert "error" not in answer, answer
         return answer["return"]
 
-    @property
-    def dev(self) -> str:
-        """Of the guest's disk, as libvirt calls it."""
-        target = ElementTree.fromstring(self.domain.XMLDesc()).find("devices/disk[@device='disk']/target")
-        assert target is not None
-        return target.get("dev", "")
-
     def begin_copy(self, *, job: bool) -> None:
         """As libvirt begins one to another host: what it is written to, and maybe the writing."""
-        names = {part: f"migration-{self.dev}-{part}" for part in ("storage", "format")}
+        names = {part: f"migration-{DEV}-{part}" for part in ("storage", "format")}
         self.ask("blockdev-add", driver="null-co", size=SIZE_BYTES, **{"node-name": names["storage"]})
         if job:
             below = {"file": names["storage"], "node-name": names["format"]}
@@ -135,9 +129,8 @@ async def test_what_a_libvirtd_that_was_killed_left_of_copying_its_disk_does_not
 ) -> None:
     connection = libvirt.open(hosts[0].uri)
     try:
-        monitor = Monitor(connection.lookupByName(way.vm.domain))
-        monitor.begin_copy(job=job)
-        await way.send(way.gate(), disks=(monitor.dev,))
+        Monitor(connection.lookupByName(way.vm.domain)).begin_copy(job=job)
+        await way.send(way.gate())
     finally:
         connection.close()
     assert await state(way.receiver, way.vm.domain) is DomainState.PAUSED

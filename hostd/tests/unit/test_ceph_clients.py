@@ -1,8 +1,11 @@
-"""The connections of a process to Ceph: when another is opened, and when one is closed."""
+"""The connections of a process to Ceph: when one is opened, closed, and given up."""
 
 from __future__ import annotations
 
 import errno
+import json
+import threading
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,8 +13,10 @@ import pytest
 
 from quantix_api.errors import TransientError
 from quantix_hostd.claims import CephPool
-from quantix_hostd.clients import ceph
-from quantix_hostd.clients.ceph import CephAccess, CephClients
+from quantix_hostd.clients import ceph_connection
+from quantix_hostd.clients.ceph import AnswersOwedError, CephClients
+from quantix_hostd.clients.ceph_connection import CephAccess
+from quantix_hostd.clients.given_up import Call, this_call
 
 FAST = CephPool("fast")
 
@@ -23,27 +28,47 @@ class ShutOutError(Exception):
 
 
 class Clusters:
-    """Those that were opened."""
+    """Those that were opened. `shut_out`: the clients that were; `silent`: the call that is not answered."""
 
     def __init__(self) -> None:
         self.opened: list[Cluster] = []
+        self.shut_out: list[str] = []
+        self.silent = ""
 
     def __call__(self, **_: object) -> Cluster:
-        self.opened.append(Cluster())
+        self.opened.append(Cluster(self, len(self.opened)))
         return self.opened[-1]
 
 
 class Cluster:
     """A connection, which is its own pool."""
 
-    def __init__(self) -> None:
-        self.open = True
+    def __init__(self, clusters: Clusters, number: int) -> None:
+        self.clusters, self.address, self.open = clusters, f"192.0.2.9:0/{number}", True
 
     def connect(self) -> None:
-        """Somebody listens."""
+        self.answer("connect")
+
+    def answer(self, call: str) -> None:
+        if self.clusters.silent == call:
+            raise OSError(errno.ETIMEDOUT, "timed out")
 
     def open_ioctx(self, _: str) -> Any:
-        return SimpleNamespace(set_osdmap_full_try=lambda: None, close=lambda: None, cluster=self)
+        calls = {"set_osdmap_full_try": lambda: None, "close": lambda: None}
+        return SimpleNamespace(**calls, stat=lambda _: self.answer("stat"), cluster=self)
+
+    def get_addrs(self) -> str:
+        return f"[v2:{self.address},v1:{self.address}]"
+
+    def mon_command(self, command: str, _: bytes) -> tuple[int, bytes, str]:
+        self.answer("mon_command")
+        asked = json.loads(command)
+        assert (asked["prefix"], asked["blocklistop"]) == ("osd blocklist", "add")
+        self.clusters.shut_out.append(asked["addr"])
+        return 0, b"", ""
+
+    def wait_for_latest_osdmap(self) -> None:
+        assert self.clusters.shut_out
 
     def shutdown(self) -> None:
         assert self.open, "it is closed once"
@@ -53,7 +78,7 @@ class Cluster:
 @pytest.fixture
 def clusters(monkeypatch: pytest.MonkeyPatch) -> Clusters:
     made = Clusters()
-    monkeypatch.setattr(ceph, "rados", lambda: SimpleNamespace(Rados=made))
+    monkeypatch.setattr(ceph_connection, "rados", lambda: SimpleNamespace(Rados=made))
     return made
 
 
@@ -110,3 +135,114 @@ def test_one_of_a_pool_that_is_used_no_more_is_closed_once(clients: CephClients,
     assert [cluster.open for cluster in clusters.opened] == [False]
     clients.close()
     assert not any(cluster.open for cluster in clusters.opened)
+
+
+class Owed:
+    """A call in a connection, which is answered late: as it is answered, it does what it does next."""
+
+    def __init__(self, clients: CephClients, next_step: Callable[[], object] = lambda: None) -> None:
+        self.mark, self.error = Call(), None
+        self._clients, self._next = clients, next_step
+        self._begun, self._answer = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self._begun.wait(10)
+
+    def _run(self) -> None:
+        this_call.set(self.mark)
+        try:
+            with self._clients.opened(FAST):
+                self._begun.set()
+                self._answer.wait(20)
+            self._next()
+        except TransientError as error:
+            self.error = error
+
+    def end(self) -> None:
+        self._answer.set()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture
+def owe(clients: CephClients) -> Iterator[Callable[[], Owed]]:
+    made: list[Owed] = []
+
+    def begin() -> Owed:
+        made.append(Owed(clients))
+        return made[-1]
+
+    yield begin
+    for owed in made:
+        owed.end()
+
+
+def test_one_over_which_an_answer_is_owed_is_shut_out_and_another_is_used(
+    clients: CephClients, clusters: Clusters, owe: Callable[[], Owed]
+) -> None:
+    owed = owe()
+    why = clients.open_anew(FAST)
+    assert clusters.shut_out == [clusters.opened[0].address]
+    assert owed.mark.given_up is why
+    with clients.opened(FAST) as ioctx:
+        assert ioctx.cluster is clusters.opened[1]
+    clients.close()
+    assert [cluster.open for cluster in clusters.opened] == [True, False], "closing it would take for ever"
+    owed.end()
+    assert [cluster.open for cluster in clusters.opened] == [False, False], "the last that uses it closes it"
+
+
+def test_a_call_that_was_given_up_fails_when_it_is_answered_and_reaches_no_other_connection(
+    clients: CephClients, clusters: Clusters, owe: Callable[[], Owed]
+) -> None:
+    owed = owe()
+    why = clients.open_anew(FAST)
+    owed.end()
+    assert owed.error is why, "what it found out then is not gone on with"
+
+    def goes_on() -> None:
+        this_call.set(owed.mark)
+        with pytest.raises(TransientError) as refused, clients.opened(FAST):
+            pytest.fail("it may do nothing more")
+        assert refused.value is why
+
+    threading.Thread(target=goes_on).run()
+    this_call.set(None)
+
+
+@pytest.mark.parametrize("silent", ["connect", "stat", "mon_command"])
+def test_while_ceph_is_away_nothing_is_left_behind(
+    clients: CephClients, clusters: Clusters, owe: Callable[[], Owed], silent: str
+) -> None:
+    owed = owe()
+    clusters.silent = silent
+    with pytest.raises(TransientError):
+        clients.open_anew(FAST)
+    assert owed.mark.given_up is None
+    with clients.opened(FAST) as ioctx:
+        assert ioctx.cluster is clusters.opened[0]
+    assert [cluster.open for cluster in clusters.opened] == [True, False]
+
+
+def test_one_that_is_not_used_any_more_is_shut_out_too(
+    clients: CephClients, clusters: Clusters, owe: Callable[[], Owed]
+) -> None:
+    owed = owe()
+    clients.learn(FAST, CephAccess(("192.0.2.1",), "quantix", "hosts", "another key"))
+    with clients.opened(FAST):
+        pass
+    why = clients.open_anew(FAST)
+    assert set(clusters.shut_out) == {cluster.address for cluster in clusters.opened[:2]}
+    assert owed.mark.given_up is why
+
+
+def test_only_some_are_left_behind(clients: CephClients, clusters: Clusters, owe: Callable[[], Owed]) -> None:
+    owing = [owe()]
+    for _ in range(3):
+        clients.open_anew(FAST)
+        owing.append(owe())
+    with pytest.raises(AnswersOwedError, match="over 4 connections to Ceph calls were never answered"):
+        clients.open_anew(FAST)
+    owing[0].end()
+    clients.open_anew(FAST)
+    assert len(clusters.opened) == 5

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import errno
-import json
 import threading
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from quantix_api.errors import TransientError
 from quantix_hostd.claims import CephPool
-from quantix_hostd.clients import ceph_connection
 from quantix_hostd.clients.ceph import AnswersOwedError, CephClients
 from quantix_hostd.clients.ceph_connection import CephAccess
 from quantix_hostd.clients.given_up import Call, this_call
+from quantix_lab.clusters_in_memory import Clusters, clusters_in_memory
 
 FAST = CephPool("fast")
 
@@ -27,59 +24,9 @@ class ShutOutError(Exception):
     errno = errno.ESHUTDOWN
 
 
-class Clusters:
-    """Those that were opened. `shut_out`: the clients that were; `silent`: the call that is not answered."""
-
-    def __init__(self) -> None:
-        self.opened: list[Cluster] = []
-        self.shut_out: list[str] = []
-        self.silent = ""
-
-    def __call__(self, **_: object) -> Cluster:
-        self.opened.append(Cluster(self, len(self.opened)))
-        return self.opened[-1]
-
-
-class Cluster:
-    """A connection, which is its own pool."""
-
-    def __init__(self, clusters: Clusters, number: int) -> None:
-        self.clusters, self.address, self.open = clusters, f"192.0.2.9:0/{number}", True
-
-    def connect(self) -> None:
-        self.answer("connect")
-
-    def answer(self, call: str) -> None:
-        if self.clusters.silent == call:
-            raise OSError(errno.ETIMEDOUT, "timed out")
-
-    def open_ioctx(self, _: str) -> Any:
-        calls = {"set_osdmap_full_try": lambda: None, "close": lambda: None}
-        return SimpleNamespace(**calls, stat=lambda _: self.answer("stat"), cluster=self)
-
-    def get_addrs(self) -> str:
-        return f"[v2:{self.address},v1:{self.address}]"
-
-    def mon_command(self, command: str, _: bytes) -> tuple[int, bytes, str]:
-        self.answer("mon_command")
-        asked = json.loads(command)
-        assert (asked["prefix"], asked["blocklistop"]) == ("osd blocklist", "add")
-        self.clusters.shut_out.append(asked["addr"])
-        return 0, b"", ""
-
-    def wait_for_latest_osdmap(self) -> None:
-        assert self.clusters.shut_out
-
-    def shutdown(self) -> None:
-        assert self.open, "it is closed once"
-        self.open = False
-
-
 @pytest.fixture
 def clusters(monkeypatch: pytest.MonkeyPatch) -> Clusters:
-    made = Clusters()
-    monkeypatch.setattr(ceph_connection, "rados", lambda: SimpleNamespace(Rados=made))
-    return made
+    return clusters_in_memory(monkeypatch)
 
 
 @pytest.fixture
@@ -138,11 +85,12 @@ def test_one_of_a_pool_that_is_used_no_more_is_closed_once(clients: CephClients,
 
 
 class Owed:
-    """A call in a connection, which is answered late: as it is answered, it does what it does next."""
+    """A call in a connection, which is answered late."""
 
-    def __init__(self, clients: CephClients, next_step: Callable[[], object] = lambda: None) -> None:
-        self.mark, self.error = Call(), None
-        self._clients, self._next = clients, next_step
+    def __init__(self, clients: CephClients) -> None:
+        self.mark = Call()
+        self.error: TransientError | None = None
+        self._clients = clients
         self._begun, self._answer = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -154,7 +102,6 @@ class Owed:
             with self._clients.opened(FAST):
                 self._begun.set()
                 self._answer.wait(20)
-            self._next()
         except TransientError as error:
             self.error = error
 

@@ -49,6 +49,8 @@ async def test_a_hostd_whose_client_was_shut_out_goes_on_by_another(
     def has_it_open() -> None:
         with taken.editing(handle) as image:
             assert releases.shut_out_left(handle) == 1
+            # an OSD knows of it as soon as it is asked by who does
+            assert releases.disk(handle) is not None
             image.write(b"late", 0)
 
     with pytest.raises(TransientError) as refused:

@@ -31,7 +31,7 @@ from quantix_cli.rules import told_rule
 from quantix_cli.selection import Selection, expand
 from quantix_cli.session import Session
 from quantix_cli.taken_over import with_taken_over
-from quantix_cli.vm.moves import moving_facts, with_moves
+from quantix_cli.vm.moves import moving_facts, refused_move_facts, with_moves
 
 _LABEL_WIDTH = 13
 # where the host tells when that which Ready gives as its reason began
@@ -203,7 +203,7 @@ def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
     if noun.word in ("vm", "volume"):
         found += moving_facts(obj)
     if noun.word == "volume":
-        found += growth_facts(obj)
+        found += [*refused_move_facts(obj), *growth_facts(obj)]
         if look(obj, "status.host") and not look(obj, "status.attachedTo"):
             found.append(("kept by", f"host {look(obj, 'status.host')}"))
     if noun.word == "vm":

@@ -31,6 +31,12 @@ from quantix_operator.objects import Objects
 
 Manifest = dict[str, Any]
 FINALIZER = "quantix.io/cleanup"
+UNHEARD = {
+    "type": "Ready",
+    "status": "Unknown",
+    "reason": "Unreachable",
+    "lastTransitionTime": "2026-11-30T12:00:00Z",
+}
 
 
 class KilledError(BaseException):

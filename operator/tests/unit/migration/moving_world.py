@@ -45,7 +45,8 @@ class KilledError(BaseException):
 
 class Api(FakeStatusApi):
     """Checks versions as the server does, and ends a leader after `lives` writes. `refuses`: what it takes no
-    status of, by UID, and with which error.
+    status of, by UID, and with which error; `takes_no`: the same of new
+    objects, by kind.
     """
 
     lives = 1_000_000
@@ -54,6 +55,7 @@ class Api(FakeStatusApi):
     def __init__(self) -> None:
         super().__init__()
         self.refuses: dict[str, Exception] = {}
+        self.takes_no: dict[str, Exception] = {}
 
     def _spend(self) -> None:
         if self.lives == 0:
@@ -98,6 +100,8 @@ class Api(FakeStatusApi):
 
     async def create(self, resource: Resource, obj: Manifest) -> Manifest:
         self._spend()
+        if resource.kind in self.takes_no:
+            raise self.takes_no[resource.kind]
         if f"uid-{obj['metadata']['name']}" in self.objects:
             raise AlreadyExists("there")
         metadata = {**obj["metadata"], "uid": f"uid-{obj['metadata']['name']}", "generation": 1}

@@ -98,6 +98,7 @@ AGENT_REFUSED = "the guest's agent refused"
 
 REACHED_BY_NONE = "no host that is Ready reaches it"
 """What the cluster says of a pool."""
+GOES_AFTER = "it goes after {users}"
 COPIES_UNTOLD = "the API did not tell yet whether another volume is still to be made from it"
 """What the data of a volume that is deleted waits for."""
 

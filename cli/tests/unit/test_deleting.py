@@ -105,9 +105,7 @@ async def test_who_waits_for_a_guest_to_shut_down_is_told_how_not_to(
 @pytest.mark.parametrize("word", ["securitygroup", "router"])
 async def test_what_somebody_uses_is_not_waited_for(word: str) -> None:
     said = "It is to be deleted; it stays in force as long as it leads to a, b, c and 2 more. Try: detach."
-    with pytest.raises(
-        CommandError, match="web-1 is not gone yet. It is to be deleted; .* and 2 more"
-    ) as end:
+    with pytest.raises(CommandError, match="web-1 is not gone yet") as end:
         await remove_object(session_of(Leaving(said, "InUse")), NOUNS[word], VM, wait=True)
     assert (end.value.exit_code, end.value.hint) == (Exit.FAILED, "detach")
     assert "leads to a, b, c and 2 more (InUse)" in end.value.message

@@ -106,7 +106,7 @@ def _named(move: Move, observed: Observed) -> tuple[Action, ...]:
     """Hosts act: only their words end it."""
     source, target = move.migration.status.source, move.migration.status.target
     if source is not None and source.outcome == "GaveUp":
-        return (LetGo(), *_told(move, gave_up(move)))
+        return (LetGo(), *_told(move, gave_up(move, observed.silent)))
     epoch = handed_epoch(move)
     if epoch is not None and target is not None and target.outcome in ("Running", "Lost"):
         host = move.migration.status.target_host or ""
@@ -130,7 +130,7 @@ def _unnamed(move: Move, observed: Observed) -> tuple[Action, ...]:
     status, vm = move.migration.status, move.vm
     source = status.source
     if source is not None and source.outcome == "GaveUp":
-        return _told(move, gave_up(move))
+        return _told(move, gave_up(move, observed.silent))
     assignment = vm.status.assignment if vm is not None else None
     epoch = handed_epoch(move)
     if vm is None or assignment is None:

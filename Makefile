@@ -14,7 +14,7 @@ BENCHES := bench-start bench-scale bench-writes bench-throughput bench-idle benc
 .PHONY: help up join down clean prepare test unit contract e2e lab lab-down lab-host-down lab-host-up soak lint lint-types lint-sources gen fmt image-debian bench bench-cli $(BENCHES)
 
 help: ## this list
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
 
 up: ## set everything up, start Quantix on this machine, run examples/first-vm.yaml
 	@$(BOOTSTRAP) up

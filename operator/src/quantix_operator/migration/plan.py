@@ -90,7 +90,7 @@ def _begin(move: Move, queue: Queue, now: datetime) -> tuple[Action, ...]:
     assert move.prospect is not None
     source, uid = move.prospect.source, move.vm.metadata.uid
     begun = _with_hosts(move, source, found)
-    return Choose(uid, source, found, now), Name(source, found), under_way(begun, frozenset())
+    return Choose(uid, source, found, now), Name(source, found), under_way(begun, {})
 
 
 def _chosen_again(move: Move, observed: Observed, now: datetime) -> tuple[Action, ...]:
@@ -111,7 +111,7 @@ def _named(move: Move, observed: Observed) -> tuple[Action, ...]:
     if is_denied(move.migration):
         return (LetGo(), *_told(move, denied(move)))
     if source is not None and source.outcome == "GaveUp":
-        return (LetGo(), *_told(move, gave_up(move)))
+        return (LetGo(), *_told(move, gave_up(move, observed.silent)))
     epoch = handed_epoch(move)
     is_there = target is not None and target.outcome in ("Running", "Lost")
     if epoch is not None and vm is not None and is_there:
@@ -147,7 +147,7 @@ def _unnamed(move: Move, observed: Observed) -> tuple[Action, ...]:
     if is_denied(move.migration):
         return _told(move, denied(move))
     if source is not None and source.outcome == "GaveUp":
-        return _told(move, gave_up(move))
+        return _told(move, gave_up(move, observed.silent))
     assignment = vm.status.assignment if vm is not None else None
     epoch = handed_epoch(move)
     if vm is None or assignment is None:

@@ -10,6 +10,7 @@ import pytest
 
 from quantix_api.resources import SCHEDULING_POLICIES
 from quantix_api.times import render_time
+from quantix_client.errors import Forbidden
 from quantix_client.reflector import Change
 from quantix_operator.dispatch import OnChangeOf
 from quantix_operator.maintenance.controller import MaintenanceController
@@ -50,8 +51,8 @@ async def test_what_finds_no_room_stays_and_says_so(world: MovingWorld) -> None:
     assert sorted(world.asked()) == ["large", "vital"]
     name, why = world.stays()["h1"]
     assert name == "small"
-    assert why.startswith("No other host can take small from h1: 2 lack memory")
-    assert why.endswith("(NoHostFits)")
+    assert why.startswith("No host has 12 GiB free: ")
+    assert why.endswith("(NotEnoughMemory)"), "as qx plan maintenance has it"
 
 
 async def test_block_waits_for_a_person_and_stop_for_its_host(world: MovingWorld) -> None:
@@ -154,6 +155,19 @@ async def test_without_a_vm_that_is_to_leave_no_vm_is_looked_at(world: MovingWor
     await world.drain()
     assert list(world.asked()) == ["web"]
     assert observe(world.objects) == Observed((), World(())), "it is on its way"
+
+
+async def test_a_vm_whose_migration_the_api_does_not_take_is_named(world: MovingWorld) -> None:
+    world.vm("web")
+    world.api.takes_no["VirtualMachineMigration"] = Forbidden("exceeded quota: moves")
+    world.learn()
+    again_s = await world.maintenance.reconcile("maintenance")
+    said = "the API takes no migration of it, and says: exceeded quota: moves"
+    assert world.stays() == {"h1": ("web", said)}
+    assert again_s == 5.0
+    world.api.takes_no.clear()
+    await world.drain()
+    assert (list(world.asked()), world.stays()) == (["web"], {})
 
 
 class SlowClock:

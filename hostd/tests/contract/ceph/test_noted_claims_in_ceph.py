@@ -41,13 +41,11 @@ class Begun:
 
     def run(self, moment: str, number: int) -> subprocess.Popen[str]:
         about = {"work": self.work, "handle": self.handle, "copy": self.copy}
-        asked = task(access_to(self.cluster), self.root, **about, moment=moment, signal=number)
+        asked = self.root / "task.json"
+        asked.write_text(task(access_to(self.cluster), self.root, **about, moment=moment, signal=number))
         words = [sys.executable, "-m", "quantix_lab.work_in_ceph"]
-        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert process.stdin is not None
-        process.stdin.write(asked)
-        process.stdin.close()
-        return process
+        with asked.open() as file:
+            return subprocess.Popen(words, stdin=file, stdout=subprocess.PIPE, text=True)
 
     def left(self) -> list[str]:
         """All that bears its name in the pool, or that of what is copied from it."""
@@ -80,7 +78,9 @@ async def test_another_host_goes_on_once_a_host_that_was_killed_is_back(
 ) -> None:
     begun = Begun(ceph_cluster, tmp_path, work)
     await h2.disks.make(h2.pool, Recipe(begun.handle, 64 * MIB))
-    assert await asyncio.to_thread(begun.run(moment, signal.SIGKILL).wait, 60) == -signal.SIGKILL
+    process = begun.run(moment, signal.SIGKILL)
+    await asyncio.to_thread(process.communicate, timeout=60)
+    assert process.returncode == -signal.SIGKILL
     with HostInCeph(access_to(ceph_cluster), tmp_path, "h1") as h1:
         assert [note.uid for note in h1.notes.read()] == [begun.handle]
         held = (await h2.claim(begun.handle)).holder

@@ -40,7 +40,6 @@ from quantix_hostd.volume.making_plan import has_sources
 from quantix_hostd.volume.moving import VolumeMoves
 from quantix_hostd.volume.noted_claims import NotedClaims
 from quantix_hostd.volume.observed import VolumeObserved
-from quantix_hostd.volume.origins import let_go_of_origin, origin_of
 from quantix_hostd.volume.plan import LOOK_AGAIN_S, plan_volume
 from quantix_hostd.volume.sources import Sources
 from quantix_hostd.volume.status import VolumeVerdict, derive_status, verdict_of_error
@@ -174,7 +173,6 @@ class VolumeController:
             now_s=time.time(),
         )
         if volume.deleting:
-            await let_go_of_origin(volume, self._sources, self.lending, self._tools.host)
             return replace(seen, unmade=await self._unmade.of(volume)) if there else seen
         return await (self._with_sources(pool, seen) if disk is None else self._to_be_moved(seen))
 
@@ -188,7 +186,7 @@ class VolumeController:
         """What only matters while there is no data yet."""
         image, source = self._sources.image(seen.volume), self._sources.volume(seen.volume)
         snapshot, wanted = self._sources.snapshot(seen.volume), seen.volume.spec.source
-        origin, claim = await origin_of(seen.volume, self._sources, self.lending, self._tools.host)
+        origin, claim = await self._sources.origin(source) if source is not None else (None, None)
         if snapshot is not None and wanted is not None and wanted.snapshot is not None:
             origin = await self._sources.kept(snapshot, wanted.snapshot.disk)
         seen = replace(

@@ -46,7 +46,7 @@ from quantix_hostd.volume.recipe import Origin, Recipe
 from quantix_hostd.volume.storage import StorageByKind
 from quantix_lab.fake_status_api import FakeStatusApi
 
-CLUSTER, MIB = "cluster-1", 1 << 20
+CLUSTER, MIB, REFUSED = "cluster-1", 1 << 20, 3
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def _in_it(at: Callable[[str], None]) -> None:
 
 
 def main() -> None:
-    """Writes what kept it from the work, "" for nothing."""
+    """Ends with `REFUSED` where something kept it from the work."""
     found = json.load(sys.stdin)
     monitors = tuple(found["access"].pop("monitors"))
     asked = Task(**found)
@@ -197,7 +197,8 @@ def main() -> None:
     try:
         asyncio.run(work())
     except QuantixError as error:
-        sys.stdout.write(error.reason)
+        sys.stderr.write(f"{error.reason}: {error.message}\n")
+        sys.exit(REFUSED)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def observe_move(objects: Objects, volume: Volume, owners: Sequence[VirtualMachi
     if not in_shared_pool(objects, volume):
         return _judged(objects, volume, owners, pool, status.host or "")
     host = _bringer(objects, volume, owners, pool.metadata.name)
-    if host != status.host and not _is_at_rest(volume, owners):
+    if host != status.host and not is_at_rest(volume, owners):
         silent = _silent(objects, volume, pool, status.host or "")
         return Move(pool.metadata.name, "HostUnreachable", silent) if silent else None
     move = replace(_judged(objects, volume, owners, pool, host), host=host)
@@ -95,7 +95,7 @@ def _beside(objects: Objects, vm: VirtualMachine, volume: Volume) -> list[Volume
     return [item for item in found if item is not None and item.metadata.uid != volume.metadata.uid]
 
 
-def _is_at_rest(volume: Volume, owners: Sequence[VirtualMachine]) -> bool:
+def is_at_rest(volume: Volume, owners: Sequence[VirtualMachine]) -> bool:
     """Whether its host does nothing with it that another one could not go on with: a guest that runs has it,
     or no move of it is under way.
     """

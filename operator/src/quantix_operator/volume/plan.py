@@ -111,8 +111,8 @@ def plan_volume(observed: Observed) -> Plan:
     moving_to, refused = _moving_to(observed, brings), refused_move(observed.move)
     if volume.deleting:
         release = may_go(observed) and not attached
-        pool = status.pool or observed.pool
-        return Plan(status.host, attached, pool, release=release, confirmed=confirmed)
+        host, pool = brings or status.host, status.pool or observed.pool
+        return Plan(host, attached, pool, None, release, confirmed, brings=bool(brings), moving_to=moving_to)
     if observed.made_for_vm:
         return Plan(
             brings or status.host,
@@ -150,12 +150,14 @@ def _moving_to(observed: Observed, brings: str) -> str:
     """What was promised stays so until its host has let go of it: it may have ended the work meanwhile. To
     one that does not act yet nothing is promised.
     """
-    if brings and brings != observed.volume.status.host:
-        return ""
     status, ready = observed.volume.status, observed.volume.status.condition("Ready")
     before = status.moving_to or ""
-    under_way = ready is not None and ready.reason == "Moving" and before != status.pool
-    if before and under_way:
+    if observed.volume.deleting:
+        # what a silent host has in that pool is its to take away, and no other host's to leave there
+        return before if observed.host_lost else ""
+    if brings and brings != status.host:
+        return ""
+    if before not in ("", status.pool) and ready is not None and ready.reason == "Moving":
         return before
     move = observed.move
     return move.pool if move is not None and not move.reason else ""

@@ -33,8 +33,8 @@ _VOLUMES_READY = (
     "ImageDownloading Verifying WaitingForUpload ImageUnreachable AddressRefused ChecksumMismatch "
     "ImageRefused SnapshotNotFound SnapshotNotReady DiskMissing SourceNotFound "
     "PoolNotFound PoolFull PoolUnreachable DataMissing "
-    f"DataDamaged SecretNotFound SecretNotGranted PassphraseWrong ConfigRefused LibvirtDown ClaimForeign "
-    f"ClaimStale {INTERNAL_ERROR}"
+    "DataDamaged SecretNotFound SecretNotGranted PassphraseWrong ConfigRefused LibvirtDown HostUnreachable "
+    f"ClaimForeign ClaimStale {INTERNAL_ERROR}"
 )
 _NETWORK_READY = (
     "Programming NetworkNotFound NetworkNotAllowed AddressInUse AddressOutsideSubnet AddressesExhausted "
@@ -94,7 +94,7 @@ TABLE: tuple[ConditionRow, ...] = (
         "WaitingForHost Creating Copying Moving Resizing WaitingForUpload SourceNotFound SnapshotNotFound "
         "SnapshotNotReady DiskMissing ImageDownloading Verifying ImageUnreachable AddressRefused "
         "ChecksumMismatch ImageRefused PoolNotFound PoolFull "
-        "PoolUnreachable HostFailed DataMissing DataDamaged VolumeInUse SecretNotFound SecretNotGranted "
+        "PoolUnreachable HostUnreachable DataMissing DataDamaged VolumeInUse SecretNotFound SecretNotGranted "
         "PassphraseWrong ConfigRefused LibvirtDown ClaimForeign ClaimStale",
     ),
     *_row("Volume", "SizeGranted", "Granted", "PoolFull"),
@@ -102,7 +102,7 @@ TABLE: tuple[ConditionRow, ...] = (
         "Volume",
         "MoveGranted",
         "",
-        "PoolNotFound PoolFull PoolUnreachable ConfigRefused WaitingForHost Moving",
+        "PoolNotFound PoolFull PoolUnreachable ConfigRefused WaitingForHost HostUnreachable Moving",
     ),
     *_row(
         "Image",

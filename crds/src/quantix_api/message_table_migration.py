@@ -21,10 +21,10 @@ _ON_THE_WAY = (
         Template(
             phase,
             _MIGRATION,
-            "It waits for {silent}, which is silent.",
+            "It waits for {silent}, which has been silent since {at}.",
             "bring {silent} back; then it goes on by itself",
         )
-        for phase in ("Preparing", "Copying", "CuttingOver")
+        for phase in ("Queued", "Preparing", "Copying", "CuttingOver")
     ),
     *(
         Template(
@@ -39,7 +39,7 @@ _ON_THE_WAY = (
         Template(
             phase,
             _MIGRATION,
-            "{wish}, but only {silent} can give it up, and that is silent.",
+            "{wish}, but only {silent} can give it up, which has been silent since {at}.",
             "bring {silent} back; then it ends by itself",
         )
         for phase in ("Preparing", "Copying")
@@ -148,6 +148,13 @@ _DRAINING = (
     Template("Draining", "Host", "VMs are leaving it.", NOTHING_TO_DO),
     Template("Draining", "Host", "It goes once it is done with {work}.", NOTHING_TO_DO),
     Template("Blocked", "Host", "{name} does not leave it: {why}.", "stop or move {name}"),
+    Template(
+        "Blocked",
+        "Host",
+        "It has been silent since {at}, so no VM leaves it: what they do is not known, and failover is not "
+        "built yet.",
+        "turn the machine on, or mend its network; if quantix-hostd does not run there: make up",
+    ),
 )
 
 MIGRATION_TEMPLATES: tuple[Template, ...] = (*_ON_THE_WAY, *_ENDED, *_OF_HOSTS, *_EVENTS, *_DRAINING)

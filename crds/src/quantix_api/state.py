@@ -186,6 +186,8 @@ def _general(obj: Mapping[str, Any]) -> StateWord:
         return READY
     if _is_true(status, "Stalled") or reason in _FAILED:
         return FAILED
+    if reason in _HOST_SILENT and condition_in(status, "Ready").get("status") == "Unknown":
+        return UNKNOWN
     if reason == "WaitingForHost":
         # made where it is used first: nobody is to be alarmed
         return UNUSED

@@ -30,7 +30,7 @@ from quantix_cli.waiting import Wait, is_ready, until
 from quantix_client.errors import AlreadyExists, NotFound
 
 Check = Callable[[Session, Manifest], Awaitable[None]]
-"""Raises CommandError for what would be accepted and come to nothing."""
+"""Raises CommandError for what would be accepted and come to nothing; or tells more of what was made."""
 _AT_REST = ("WaitingForHost", "WaitingForUpload", "DefaultConflict")
 _ANY = "…"
 _SAY_MORE = ("floatingip",)
@@ -56,8 +56,9 @@ def make(
     labels: tuple[str, ...],
     wait: bool,
     check: Check | None = None,
+    then: Check | None = None,
 ) -> None:
-    """Create the object, and wait until it is ready; `check` sees it before."""
+    """Create the object, and wait until it is ready; `check` sees it before, and `then` once it is."""
     noun, meant = NOUNS[word], new_name(name, word)
     pairs = parse_pairs(labels, "--label")
 
@@ -92,6 +93,8 @@ def make(
         session.terminal.note(f"{noun.singular} {meant} is ready after {duration(time.monotonic() - begun)}.")
         if word in _SAY_MORE:
             session.terminal.note(session.terminal.plain(str(condition_of(made).get("message", ""))))
+        if then is not None:
+            await then(session, made)
 
     invocation.run(act)
 

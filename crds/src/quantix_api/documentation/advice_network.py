@@ -99,6 +99,8 @@ NETWORK_ADVICE: dict[str, Advice] = {
         "`qx router list`: a router must be in the network of the NIC, and its way out must be the network "
         "of the floating IP.",
         "Join the two networks (`qx router create NAME --network NETWORK --external shared/outside`), or "
-        "attach the floating IP to a NIC that is behind such a router.",
+        "attach the floating IP to a NIC that is behind such a router. A guest that runs already answers by "
+        "it once it has renewed its DHCP lease (half of `leaseSeconds`, 30 minutes), or after `qx vm "
+        "restart`.",
     ),
 }

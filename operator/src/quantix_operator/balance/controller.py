@@ -108,7 +108,7 @@ class BalanceController:
             return False
         name = name_of(vm, KEY, history.last.get(vm.key, ""))
         wish = Wish(vm, name, (LABEL_BALANCER, better.cause.value), better.target)
-        made = await self._asking.make(wish)
+        made = not await self._asking.make(wish)
         if made:
             self._tell_of_move(better, vm)
         return made

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
+from quantix_api.message_table_phrases import MIGRATION_REFUSED
+from quantix_api.message_text import cause_of
 from quantix_api.resources import (
     HOSTS,
     LABEL_MAINTENANCE_OF,
@@ -42,6 +44,8 @@ from quantix_operator.passes import Pace, one_key
 KEY = "maintenance"
 _PAUSE_S = 0.5
 _CLOCK_LOOK_S = 60.0
+# a quota or a policy of the cluster that changes wakes nobody either
+_REFUSED_S = 5.0
 # of the process' time that looks may take
 _SHARE = 0.1
 
@@ -85,15 +89,18 @@ class MaintenanceController:
         now = datetime.now(UTC)
         with self._pace.working():
             plan = plan_maintenance(observe(self._objects), now)
-        self._tell(plan.stays)
+        stays = dict(plan.stays)
         # how full pools are wakes nobody
         again_s = [_CLOCK_LOOK_S] if plan.stays else []
         if plan.look_again_at is not None:
             again_s.append(min((plan.look_again_at - now).total_seconds(), _CLOCK_LOOK_S))
         for create in plan.create:
             label = (LABEL_MAINTENANCE_OF, create.leaving.host_uid)
-            made = await self._asking.make(Wish(create.leaving.vm, create.name, label))
-            again_s += [] if made else [_PAUSE_S]
+            if said := await self._asking.make(Wish(create.leaving.vm, create.name, label)):
+                why = MIGRATION_REFUSED.format(said=cause_of(said))
+                stays.setdefault(create.leaving.host, (create.leaving.vm.metadata.name, why))
+                again_s.append(_REFUSED_S)
+        self._tell(stays)
         for migration in plan.cancel:
             again_s += [] if await self._asking.cancel(migration) else [_PAUSE_S]
         return max(min(again_s), _PAUSE_S) if again_s else None

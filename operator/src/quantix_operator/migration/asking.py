@@ -13,7 +13,7 @@ import structlog
 from quantix_api import VirtualMachine, VirtualMachineMigration
 from quantix_api.resources import LABEL_MANAGED_BY, MANAGED_BY, VIRTUAL_MACHINE_MIGRATIONS
 from quantix_client.api import ApiClient
-from quantix_client.errors import Conflict, Forbidden, NotFound
+from quantix_client.errors import Conflict, Forbidden, NotFound, Unprocessable
 from quantix_operator.cache import Cache
 
 log = structlog.get_logger(__name__)
@@ -47,8 +47,8 @@ class Asking:
     api: ApiClient
     cache: Cache
 
-    async def make(self, wish: Wish) -> bool:
-        """Whether it was made, or is there already."""
+    async def make(self, wish: Wish) -> str:
+        """ "": it was made, or is there already; else what the API says against it."""
         vm = wish.vm
         labels = {LABEL_MANAGED_BY: MANAGED_BY, wish.label[0]: wish.label[1]}
         metadata = {"name": wish.name, "namespace": vm.metadata.namespace, "labels": labels}
@@ -57,14 +57,14 @@ class Asking:
         try:
             made = await self.api.create(VIRTUAL_MACHINE_MIGRATIONS, manifest)
         except Conflict:
-            return True
-        except (Forbidden, NotFound) as error:
-            # its namespace goes, and the VM with it
+            return ""
+        except (Forbidden, NotFound, Unprocessable) as error:
+            # its namespace goes, and the VM with it; or a quota or a policy of the cluster is against it
             log.info("no migration is made", vm=vm.key, error=error.message)
-            return False
+            return error.message
         self.cache.put(VIRTUAL_MACHINE_MIGRATIONS, made)
         log.info("migration asked for", vm=vm.key, migration=wish.name, label=wish.label[0])
-        return True
+        return ""
 
     async def cancel(self, migration: VirtualMachineMigration) -> bool:
         """Whether it was told; False: it changed meanwhile, and may have begun."""

@@ -70,12 +70,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Observed:
-    """`moves`: in turn (`turns`); `silent`: hosts that are not heard, or are not there."""
+    """`moves`: in turn (`turns`); `silent`: hosts that are not heard, or are not there, and since when."""
 
     moves: tuple[Move, ...]
     world: World
     limits: Limits = Limits()
-    silent: frozenset[str] = frozenset()
+    silent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def _begin(move: Move, queue: Queue, now: datetime) -> tuple[Action, ...]:
     assert move.prospect is not None
     source, uid = move.prospect.source, move.vm.metadata.uid
     begun = _with_hosts(move, source, found)
-    return Choose(uid, source, found, now), Name(source, found), under_way(begun, frozenset())
+    return Choose(uid, source, found, now), Name(source, found), under_way(begun, {})
 
 
 def _chosen_again(move: Move, observed: Observed, now: datetime) -> tuple[Action, ...]:

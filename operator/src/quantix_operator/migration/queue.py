@@ -13,7 +13,6 @@ from quantix_api.message_table_phrases import (
     CLUSTER_BUSY,
     DISK_MOVES,
     HOST_BUSY,
-    HOST_SILENT,
     IS_LEAVING,
     IS_OFF,
     IS_SET_BACK,
@@ -24,7 +23,7 @@ from quantix_api.message_table_phrases import (
 )
 from quantix_api.resources import LABEL_BALANCER, LABEL_MAINTENANCE_OF
 from quantix_operator.migration.model import Move, Observed, Prospect
-from quantix_operator.migration.verdicts import cancelled, failed, queued, snapshot_first
+from quantix_operator.migration.verdicts import cancelled, failed, queued, snapshot_first, waits_for_silent
 from quantix_operator.scheduling.model import Lack, World
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.plan import Decision, decide
@@ -70,6 +69,8 @@ class Queue:
             return cancelled(move)
         if (waits := others_first(move, vm)) is not None:
             return waits
+        if vm.metadata.uid not in self._moving and (host := host_of(vm) or "") in self._silent:
+            return waits_for_silent(host, self._silent[host])
         what = self._waits_for(vm, prospect)
         if what or prospect is None:
             return queued(what or STARTS_YET.format(name=vm.metadata.name))
@@ -80,8 +81,6 @@ class Queue:
         other = self._moving.get(vm.metadata.uid) or (vm.status.migration and vm.status.migration.name)
         if other:
             return MOVES_ALREADY.format(name=name, other=other)
-        if host_of(vm) in self._silent:
-            return HOST_SILENT.format(host=host_of(vm))
         if not runs(vm) or prospect is None:
             return STARTS_YET.format(name=name)
         if len(self._moving) >= self._limits.per_cluster:

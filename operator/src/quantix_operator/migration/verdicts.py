@@ -31,6 +31,11 @@ def queued(what: str) -> Tell:
     return Tell("Queued", fact("Ready", "False", "Queued", what=what))
 
 
+def waits_for_silent(host: str, at: str) -> Tell:
+    """It waits for the host of its VM, which has been silent since `at`."""
+    return Tell("Queued", fact("Ready", "False", "Queued", silent=host, at=at))
+
+
 def snapshot_first(name: str) -> Tell:
     """It waits for a snapshot of the VM, which needs the host where it began."""
     return Tell("Queued", fact("Ready", "False", "SnapshotRunning", name=name))
@@ -108,7 +113,7 @@ def _as_said(otherwise: str, reason: str, message: str | None, host: str) -> Fac
     return Fact("Ready", "False", reason if reason in _REASONS_OF_HOSTS else otherwise, said.message)
 
 
-def under_way(move: Move, silent: frozenset[str]) -> Tell:
+def under_way(move: Move, silent: Mapping[str, str]) -> Tell:
     """How far it is, and for whom it waits: a host that is silent, or the word that ends it."""
     status, name = move.migration.status, move.migration.spec.virtual_machine
     hosts = {"source": status.source_host or "", "target": status.target_host or ""}
@@ -118,11 +123,11 @@ def under_way(move: Move, silent: frozenset[str]) -> Tell:
     wish = _wish(move)
     if wish:
         source = hosts["source"]
-        told = {"silent": source} if source in silent else {"host": source}
+        told = {"silent": source, "at": silent[source]} if source in silent else {"host": source}
         return Tell(phase, fact("Ready", "False", phase, wish=wish, **told))
     for host in hosts.values():
         if host in silent:
-            return Tell(phase, fact("Ready", "False", phase, silent=host))
+            return Tell(phase, fact("Ready", "False", phase, silent=host, at=silent[host]))
     if phase == "Preparing":
         return Tell(phase, fact("Ready", "False", phase, target=hosts["target"], name=name))
     return Tell(phase, fact("Ready", "False", phase, **hosts, name=name))
@@ -135,13 +140,13 @@ def _phase(move: Move) -> str:
     return "Copying" if source is not None and source.mode is not None else "Preparing"
 
 
-def _cutting_over(move: Move, hosts: Mapping[str, str], name: str, silent: frozenset[str]) -> Fact:
+def _cutting_over(move: Move, hosts: Mapping[str, str], name: str, silent: Mapping[str, str]) -> Fact:
     target = move.migration.status.target
     if target is not None and target.outcome in ("Running", "Lost"):
         # else it would be over
         return fact("Ready", "False", "CuttingOver", **hosts, name=name, epochs=DIFFER)
     if hosts["target"] in silent:
-        return fact("Ready", "False", "CuttingOver", silent=hosts["target"])
+        return fact("Ready", "False", "CuttingOver", silent=hosts["target"], at=silent[hosts["target"]])
     source = move.migration.status.source
     if source is not None and source.mode == "PostCopy":
         told = {"source": hosts["source"], "running": hosts["target"]}

@@ -30,7 +30,7 @@ from quantix_operator.network import watches
 from quantix_operator.network.names import dns_records, named_ports
 from quantix_operator.network.rows import NetworkPlan, network_rows
 from quantix_operator.network.unfit import unfit
-from quantix_operator.network_context import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
+from quantix_operator.network_context import RETRY_S, SLOW_S, NetworkContext, unreachable
 from quantix_operator.status_writer import StatusWriter
 from quantix_operator.tenancy import users_as_told
 from quantix_operator.topology.overlap import overlap_on_wire
@@ -143,10 +143,7 @@ class NetworkController:
             if any(nic.network == network.metadata.uid for nic in vm.status.nics)
         )
         if users or self._context.ledger.ports(network.metadata.uid):
-            named = (
-                users_as_told(users, network.metadata.namespace or "", MAX_USERS)
-                or "VMs that are being deleted"
-            )
+            named = users_as_told(users, network.metadata.namespace or "") or "VMs that are being deleted"
             await self._say(network, live, fact("Ready", "False", "InUse", users=named))
             return RETRY_S
         try:

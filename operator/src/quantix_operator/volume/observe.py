@@ -10,7 +10,7 @@ from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_api.seniority import age_order
 from quantix_operator.indexers import volumes_attached, volumes_open
 from quantix_operator.objects import Objects
-from quantix_operator.scheduling.host_reading import lost, view_of
+from quantix_operator.scheduling.host_reading import lost_since, view_of
 from quantix_operator.scheduling.observe import is_absent
 from quantix_operator.scheduling.storage_host import storage_host
 from quantix_operator.staying import staying_fact
@@ -25,7 +25,8 @@ from quantix_operator.storagepool.promises import (
     volume_bytes,
 )
 from quantix_operator.volume.observe_move import observe_move
-from quantix_operator.volume.plan import Claimant, Growth, Observed
+from quantix_operator.volume.plan import Claimant, Observed
+from quantix_operator.volume.wishes import Growth
 from quantix_operator.volumedata.collected import is_going
 from quantix_operator.volumedata.kept import Kept, Lack, kept_for
 from quantix_operator.volumedata.origin import is_made, source_volume, unmade
@@ -44,7 +45,7 @@ def observe(objects: Objects, volume: Volume) -> Observed:
     pool_name = pool.metadata.name if pool else ""
     host = objects.get(Host, volume.status.host) if volume.status.host else None
     owners = owners_of(objects, volume)
-    host_lost = bool(volume.status.host) and (host is None or lost(host))
+    host_lost = lost_since(host) if volume.status.host else ""
     return Observed(
         volume=volume,
         denied=is_denied(objects, volume),
@@ -60,6 +61,7 @@ def observe(objects: Objects, volume: Volume) -> Observed:
         place=_place(objects, volume, pool_name),
         missing_source=_missing_source(objects, volume),
         unmade_source=_unmade_source(objects, volume),
+        lost_source=_lost_source(objects, volume),
         host_lost=host_lost,
         successor=_successor(objects, volume, owners, pool_name) if host_lost else "",
         made_for_vm=LABEL_VIRTUAL_MACHINE_UID in volume.metadata.labels,
@@ -169,6 +171,15 @@ def _unmade_source(objects: Objects, volume: Volume) -> tuple[str, Mapping[str, 
         return kept.reason, kept.fields
     origin = source_volume(objects, volume)
     return unmade(objects, origin) if origin is not None and not is_made(objects, origin) else None
+
+
+def _lost_source(objects: Objects, volume: Volume) -> dict[str, str] | None:
+    """What is said of a copy while the host is silent that alone has what it is made from."""
+    origin = source_volume(objects, volume)
+    if origin is None or not origin.status.host or in_shared_pool(objects, origin):
+        return None
+    at = lost_since(objects.get(Host, origin.status.host))
+    return {"source": origin.metadata.name, "keeper": origin.status.host, "at": at} if at else None
 
 
 def _readable_copy(objects: Objects, volume: Volume) -> dict[str, str] | None:

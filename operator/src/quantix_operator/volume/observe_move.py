@@ -15,7 +15,7 @@ from quantix_api import Host, SchedulingPolicy, StoragePool, VirtualMachine, Vol
 from quantix_api.message_text import cause_of
 from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACHINE_UID
 from quantix_operator.objects import Objects
-from quantix_operator.scheduling.host_reading import view_of
+from quantix_operator.scheduling.host_reading import lost_since, view_of
 from quantix_operator.scheduling.model import HostView
 from quantix_operator.scheduling.reached import pins
 from quantix_operator.scheduling.running import is_on
@@ -24,7 +24,7 @@ from quantix_operator.storagepool.named import pool_of
 from quantix_operator.storagepool.promises import full_fields, taken_bytes, volume_bytes
 from quantix_operator.storagepool.unreached import THE_CLUSTER
 from quantix_operator.vmwork.observe import snapshot_under_way
-from quantix_operator.volume.plan import Move
+from quantix_operator.volume.wishes import Move
 from quantix_operator.volumedata.right import host_of_owners, in_shared_pool
 
 
@@ -42,8 +42,17 @@ def observe_move(objects: Objects, volume: Volume, owners: Sequence[VirtualMachi
         return _judged(objects, volume, owners, pool, status.host or "")
     host = _bringer(objects, volume, owners, pool.metadata.name)
     if host != status.host and not _is_at_rest(volume, owners):
-        return None
-    return replace(_judged(objects, volume, owners, pool, host), host=host)
+        silent = _silent(objects, volume, pool, status.host or "")
+        return Move(pool.metadata.name, "HostUnreachable", silent) if silent else None
+    move = replace(_judged(objects, volume, owners, pool, host), host=host)
+    return move if move.reason else replace(move, silent=_silent(objects, volume, pool, host))
+
+
+def _silent(objects: Objects, volume: Volume, pool: StoragePool, host: str) -> dict[str, str] | None:
+    """The fields of HostUnreachable where the host that brings it is not heard."""
+    at = lost_since(objects.get(Host, host)) if host else ""
+    about = {"volume": volume.metadata.name, "keeper": host, "pool": pool.metadata.name, "at": at}
+    return about if at else None
 
 
 def _judged(

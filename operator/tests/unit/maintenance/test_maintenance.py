@@ -10,6 +10,7 @@ import pytest
 
 from quantix_api.resources import SCHEDULING_POLICIES
 from quantix_api.times import render_time
+from quantix_client.errors import Forbidden
 from quantix_client.reflector import Change
 from quantix_operator.dispatch import OnChangeOf
 from quantix_operator.maintenance.controller import MaintenanceController
@@ -154,6 +155,19 @@ async def test_without_a_vm_that_is_to_leave_no_vm_is_looked_at(world: MovingWor
     await world.drain()
     assert list(world.asked()) == ["web"]
     assert observe(world.objects) == Observed((), World(())), "it is on its way"
+
+
+async def test_a_vm_whose_migration_the_api_does_not_take_is_named(world: MovingWorld) -> None:
+    world.vm("web")
+    world.api.takes_no["VirtualMachineMigration"] = Forbidden("exceeded quota: moves")
+    world.learn()
+    again_s = await world.maintenance.reconcile("maintenance")
+    said = "the API takes no migration of it, and says: exceeded quota: moves"
+    assert world.stays() == {"h1": ("web", said)}
+    assert again_s == 5.0
+    world.api.takes_no.clear()
+    await world.drain()
+    assert (list(world.asked()), world.stays()) == (["web"], {})
 
 
 class SlowClock:

@@ -10,7 +10,7 @@ import pytest
 from quantix_api.conditions import condition_of
 from quantix_api.vm_status import MAX_CLAIM_EPOCH
 
-from .moving_world import KilledError, MovingWorld
+from .moving_world import UNHEARD, KilledError, MovingWorld
 
 HANDED = {"mode": "PreCopy", "outcome": "HandedOver", "epoch": 2}
 RUNNING = {"prepared": True, "outcome": "Running", "epoch": 2}
@@ -217,10 +217,12 @@ async def test_a_wish_waits_for_the_source(
     await world.look()
     assert world.moving() is not None
     assert world.told("move")[2].startswith(f"{said}, and it waits for h1")
-    world.host("h1", conditions=[{"type": "Ready", "status": "Unknown", "reason": "Unreachable"}])
+    world.host("h1", conditions=[UNHEARD])
     await world.look()
     assert world.moving() is not None
-    assert world.told("move")[2].startswith(f"{said}, but only h1 can give it up")
+    assert world.told("move")[2].startswith(
+        f"{said}, but only h1 can give it up, which has been silent since 12:00:00 UTC."
+    )
 
 
 async def test_a_cancelled_migration_ends_by_the_sources_word(world: MovingWorld) -> None:
@@ -245,13 +247,13 @@ async def test_a_hand_over_that_came_before_the_cancel_goes_through(world: Movin
 async def test_a_silent_host_is_named(world: MovingWorld) -> None:
     world.ask("move")
     await world.look()
-    world.host("h2", conditions=[{"type": "Ready", "status": "Unknown", "reason": "Unreachable"}])
+    world.host("h2", conditions=[UNHEARD])
     await world.look()
-    assert world.told("move")[2].startswith("It waits for h2, which is silent.")
+    assert world.told("move")[2].startswith("It waits for h2, which has been silent since 12:00:00 UTC.")
     world.says("move", source=HANDED)
     await world.look()
     assert world.told("move")[:2] == ("CuttingOver", "CuttingOver")
-    assert world.told("move")[2].startswith("It waits for h2, which is silent.")
+    assert world.told("move")[2].startswith("It waits for h2, which has been silent since 12:00:00 UTC.")
 
 
 async def test_a_finished_migration_is_deleted_when_its_time_is_over(world: MovingWorld) -> None:

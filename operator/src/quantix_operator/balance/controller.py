@@ -64,7 +64,7 @@ class BalanceController:
         self._cache, self._events = context.cache, context.events
         self._metrics = context.metrics
         self._objects, self._told = objects, told
-        self._asking = Asking(context.api, context.cache)
+        self._asking = Asking(context)
         self._policies: WorkQueue | None = None
         self._pace = Pace(context.clock, _SHARE, _PAUSE_S)
 
@@ -108,10 +108,10 @@ class BalanceController:
             return False
         name = name_of(vm, KEY, history.last.get(vm.key, ""))
         wish = Wish(vm, name, (LABEL_BALANCER, better.cause.value), better.target)
-        made = not await self._asking.make(wish)
-        if made:
-            self._tell_of_move(better, vm)
-        return made
+        if await self._asking.make(wish) is not None:
+            return False
+        self._tell_of_move(better, vm)
+        return True
 
     def _tell_of_move(self, better: Better, vm: VirtualMachine) -> None:
         self._metrics.balancer_migrations.labels(better.cause.value).inc()

@@ -35,6 +35,7 @@ from quantix_operator.objects import Objects
 from quantix_operator.parts import host_as_load, migration_but_progress, spec_alone, vm_as_balanced
 from quantix_operator.passes import Pace, one_key
 from quantix_operator.policy.balance import Said, said_over
+from quantix_operator.scheduling.running import host_of
 from quantix_operator.told import Told
 
 KEY = "balance"
@@ -85,7 +86,7 @@ class BalanceController:
         if mode == "Off" and is_calm(self._objects):
             self._tell(Said(), Plan(), held=False)
             return None
-        situation = situation_of(self._objects, now, calm=is_calm(self._objects))
+        situation = await situation_of(self._objects, now, calm=is_calm(self._objects))
         if mode != "Automatic" or situation.observed.held is not None:
             for migration in situation.history.waiting:
                 await self._asking.cancel(migration)
@@ -101,10 +102,10 @@ class BalanceController:
         return None if plan == Plan() and not situation.history.ours else _LOOK_S
 
     async def _make(self, better: Better, history: History) -> bool:
-        """Whether the move was asked for, or is already; False where the VM has changed or gone meanwhile."""
+        """Whether the move was asked for, or is already; False where the VM has moved or gone meanwhile."""
         guest = better.mover.guest
         vm = self._objects.get(VirtualMachine, f"{guest.namespace}/{guest.name}")
-        if vm is None or vm.metadata.uid != guest.uid:
+        if vm is None or vm.metadata.uid != guest.uid or host_of(vm) != better.source:
             return False
         name = name_of(vm, KEY, history.last.get(vm.key, ""))
         wish = Wish(vm, name, (LABEL_BALANCER, better.cause.value), better.target)

@@ -99,10 +99,8 @@ def _chosen_again(move: Move, observed: Observed, now: datetime) -> tuple[Action
     named = move.vm.status.migration
     assert named is not None
     begun = _with_hosts(move, named.source_host, named.target_host)
-    return (
-        Choose(move.vm.metadata.uid, named.source_host, named.target_host, now),
-        under_way(begun, observed.silent),
-    )
+    chosen = Choose(move.vm.metadata.uid, named.source_host, named.target_host, now)
+    return chosen, *_told(move, under_way(begun, observed.silent))
 
 
 def _named(move: Move, observed: Observed) -> tuple[Action, ...]:

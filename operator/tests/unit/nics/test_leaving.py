@@ -44,10 +44,11 @@ class Place:
         self.cache = Cache((*QUANTIX_RESOURCES, NAMESPACES))
         self.objects = Objects(self.cache)
         self.ledger = Ledger(self.objects.takes_in)
-        self.database: Any = Database()
+        self.database = Database()
         api: Any = None
+        database: Any = self.database
         feed = LedgerFeed(self.cache, self.objects, self.ledger, CLUSTER)
-        self.ports = NicPorts(api, self.objects, self.database, self.ledger, feed)
+        self.ports = NicPorts(api, self.objects, database, self.ledger, feed)
         metadata = {"name": "lan", "namespace": "a", "uid": "uid-lan"}
         self.cache.put(NETWORKS, {"metadata": metadata, "spec": {"subnets": [SUBNET], "ipv6": "Disabled"}})
 

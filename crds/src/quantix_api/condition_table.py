@@ -37,8 +37,9 @@ _VOLUMES_READY = (
     f"ClaimForeign ClaimStale {INTERNAL_ERROR}"
 )
 _NETWORK_READY = (
-    "Programming NetworkNotFound NetworkNotAllowed AddressInUse AddressOutsideSubnet AddressesExhausted "
-    "MACInUse SecurityGroupNotFound SubnetOverlap PhysicalNetworkUnknown NorthboundUnreachable"
+    "Programming NetworkNotFound NetworkNotAllowed AddressInUse AddressOutsideSubnet AddressReserved "
+    "AddressesExhausted MACInUse SecurityGroupNotFound SubnetOverlap PhysicalNetworkUnknown "
+    "NorthboundUnreachable"
 )
 _PROGRAMMED = (
     "Programming SubnetOverlap PhysicalNetworkUnknown NetworkNotFound GroupNotFound NoGatewayHost "
@@ -120,19 +121,25 @@ TABLE: tuple[ConditionRow, ...] = (
     ),
     *_row("StoragePool", "HasRoom", "Enough", "FillsUp PoolFull"),
     *_row("StoragePool", "Fenceable", "Blocklist", "LocalStorage NoCapability"),
-    *_row("Network", "Ready", "Programmed", f"{_PROGRAMMED} AddressesExhausted UnderlayTooSmall"),
+    *_row(
+        "Network",
+        "Ready",
+        "Programmed",
+        f"{_PROGRAMMED} AddressesExhausted UnderlayTooSmall PhysicalNetworkUnusable",
+    ),
     *_row("SecurityGroup", "Ready", "Programmed", _PROGRAMMED),
     *_row(
         "Router",
         "Ready",
         "Programmed",
-        f"{_PROGRAMMED} AddressInUse AddressOutsideSubnet AddressesExhausted",
+        f"{_PROGRAMMED} AddressInUse AddressOutsideSubnet AddressReserved AddressesExhausted",
     ),
     *_row(
         "FloatingIP",
         "Ready",
         "Attached Allocated",
         "Programming NetworkNotFound NetworkNotAllowed NoSubnet AddressInUse AddressOutsideSubnet "
+        "AddressReserved "
         "AddressesExhausted VirtualMachineNotFound NICNotFound NICNotReady NICInUse NoRoute NoGatewayHost "
         "NorthboundUnreachable",
     ),

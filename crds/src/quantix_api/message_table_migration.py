@@ -101,6 +101,12 @@ _ENDED = (
     ),
     Template("TargetFailed", _MIGRATION, "{host} could not receive it: {said}.", "another host"),
     Template(
+        "TargetFailed",
+        _MIGRATION,
+        "{target} has been silent since {at}, and {source} gave it up: {said}.",
+        "another host, or bring {target} back",
+    ),
+    Template(
         "SourceFailed",
         _MIGRATION,
         "{host} said that it had handed {name} over, but the disks did not say so to {unnamed}.",
@@ -131,7 +137,7 @@ _OF_HOSTS = (
     Template("NotRunning", _MIGRATION, "{stopping} is to be off."),
     Template("SourceFailed", _MIGRATION, "libvirt says: {said}."),
     Template("SourceFailed", _MIGRATION, "libvirt ended here meanwhile: {ended}."),
-    Template("SourceFailed", _MIGRATION, "libvirt of {cut} ended meanwhile, or the way there: {said}."),
+    Template("TargetFailed", _MIGRATION, "libvirt of {cut} ended meanwhile, or the way there: {said}."),
     Template("SourceFailed", _MIGRATION, "hostd of {restarted} was started anew meanwhile."),
     Template("SourceFailed", _MIGRATION, "{unswitched} did not stop to go on elsewhere."),
     Template("SourceFailed", _MIGRATION, "{unsure} is not sure that {name} is its own."),
@@ -150,6 +156,9 @@ _EVENTS = (
     Template("MigrationStarted", "VirtualMachine", "It moves from {source} to {target}."),
     Template("Migrated", "VirtualMachine", "It moved from {source} to {target}."),
     Template("MigrationFailed", "VirtualMachine", "It was not moved from {source}: {why}."),
+    Template(
+        "MigrationCancelled", "VirtualMachine", "It was not moved from {source}: its migration was cancelled."
+    ),
     Template(
         "MigrationFailed",
         "VirtualMachine",

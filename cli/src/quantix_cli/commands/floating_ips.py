@@ -243,7 +243,9 @@ async def _way_out(session: Session) -> str:
         routers: list[Manifest] = []
         with contextlib.suppress(Forbidden):
             routers = (await session.api.list(NOUNS["router"].resource, namespace)).items
-        for external in (look(router, "spec.external.network") for router in routers):
+        # one that is not there yet leads nowhere, unless it is all there is
+        leading = [router for router in routers if condition_of(router).get("status") == "True"] or routers
+        for external in (look(router, "spec.external.network") for router in leading):
             shared = namespace == NAMESPACE_SHARED != session.namespace and external
             found |= {shared_reference(external): None} if shared else {external: None} if external else {}
     if len(found) != 1:

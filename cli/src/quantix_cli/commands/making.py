@@ -33,6 +33,8 @@ Check = Callable[[Session, Manifest], Awaitable[None]]
 """Raises CommandError for what would be accepted and come to nothing; or tells more of what was made."""
 _AT_REST = ("WaitingForHost", "WaitingForUpload", "DefaultConflict")
 _ANY = "…"
+_UNCHANGING = ("snapshot",)
+"""Nouns of which no new one can be made by changing one that is there."""
 _SAY_MORE = ("floatingip",)
 """Nouns whose Ready says what was chosen for them."""
 
@@ -107,7 +109,8 @@ async def name_taken(session: Session, noun: Noun, metadata: Manifest) -> Comman
         there = await session.api.get(noun.resource, metadata["name"], metadata.get("namespace"))
         age = age_s(there["metadata"].get("creationTimestamp"), utc_now())
     one = f"{noun.one[0].upper()}{noun.one[1:]}"
-    message = render("NameTaken", one=one, noun=noun.word, name=metadata["name"], age=how_long(age or 0.0))
+    named = {"kept" if noun.word in _UNCHANGING else "name": metadata["name"]}
+    message = render("NameTaken", one=one, noun=noun.word, age=how_long(age or 0.0), **named)
     return refused(message)
 
 

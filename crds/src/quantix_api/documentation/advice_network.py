@@ -18,12 +18,17 @@ NETWORK_ADVICE: dict[str, Advice] = {
     ),
     "AddressInUse": Advice(
         f"{_NETWORK} Stopped VMs keep their addresses.",
-        "Choose another address, leave it out, or free that one.",
+        "Choose another address, leave it out, or free that one. Of two routers in a network one is its "
+        "gateway; the other one needs an address of its own there (`--network NET,address=ADDRESS`).",
     ),
     "AddressOutsideSubnet": Advice(
         _NETWORK,
-        "Choose one from the subnet, or leave it out: not its gateway, not its first and last one, which are "
-        "for the network and for everybody in it, and none of `exclude`.",
+        "Choose one from the subnet, or leave it out.",
+    ),
+    "AddressReserved": Advice(
+        _NETWORK,
+        "Choose another one from the subnet, or leave it out: not its gateway, not its first and last one, "
+        "which are for the network and for everybody in it, and none of `exclude`.",
     ),
     "AddressesExhausted": Advice(
         f"{_NETWORK} Stopped VMs keep their addresses, too.",

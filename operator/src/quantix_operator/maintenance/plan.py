@@ -2,7 +2,7 @@
 
 They leave in the order in which migrations have their turns (`leaving_order`). Called by the controller with
 one look at all hosts in maintenance, so that no room is promised twice; what keeps a VM there (`keeps`,
-`unheard`) also by what-ifs.
+`unheard`, `lacks_room`) also by what-ifs.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from quantix_api.facts import Fact, fact
 from quantix_api.message_text import cause_of
 from quantix_operator.maintenance.model import Create, Leaving, Observed, Plan
 from quantix_operator.migration.asking import name_of
-from quantix_operator.migration.queue import not_running, refused, where_to
+from quantix_operator.migration.queue import not_running, where_to
 from quantix_operator.migration.turns import LeavingOrder, leaving_order
 from quantix_operator.scheduling.host_reading import lost_since
 from quantix_operator.scheduling.model import World
 from quantix_operator.scheduling.occupancy import Occupancy
+from quantix_operator.scheduling.plan import Decision
+from quantix_operator.scheduling.verdict import scheduled_false
 
 AGAIN_AFTER = timedelta(minutes=5)
 """What failed is not tried at once again: most often it would fail for the same reason."""
@@ -64,6 +66,11 @@ def unheard(host: Host) -> Fact | None:
     return fact("Ready", "Unknown", "HostUnreachable", host=host.metadata.name, at=at) if at else None
 
 
+def lacks_room(decision: Decision) -> Fact:
+    """Why no other host takes it."""
+    return scheduled_false(decision) if decision.verdicts else fact("Migratable", "False", "NoOtherHost")
+
+
 def _keeps_yet(item: Leaving, now: datetime) -> Fact | None:
     why = item.unheard or keeps(item.vm, item.prospect.kept_by if item.prospect is not None else None)
     if why is not None:
@@ -81,7 +88,7 @@ def _room(item: Leaving, world: World, occupancy: Occupancy) -> Fact | None:
         return fact("Ready", "False", "NoHostFits")
     decision = where_to(item.prospect, world, occupancy)
     if decision.host is None:
-        return refused(decision, item.prospect, item.vm.metadata.name, None)
+        return lacks_room(decision)
     occupancy.add(item.prospect.guest, decision.host)
     return None
 

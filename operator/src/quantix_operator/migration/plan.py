@@ -109,7 +109,7 @@ def _named(move: Move, observed: Observed) -> tuple[Action, ...]:
     if is_denied(move.migration):
         return (LetGo(), *_told(move, denied(move)))
     if source is not None and source.outcome == "GaveUp":
-        return (LetGo(), *_told(move, gave_up(move)))
+        return (LetGo(), *_told(move, gave_up(move, observed.silent)))
     epoch = handed_epoch(move)
     if epoch is not None and target is not None and move.vm and target.outcome in ("Running", "Lost"):
         host = move.migration.status.target_host or ""
@@ -144,7 +144,7 @@ def _unnamed(move: Move, observed: Observed) -> tuple[Action, ...]:
     if is_denied(move.migration):
         return _told(move, denied(move))
     if source is not None and source.outcome == "GaveUp":
-        return _told(move, gave_up(move))
+        return _told(move, gave_up(move, observed.silent))
     assignment = vm.status.assignment if vm is not None else None
     epoch = handed_epoch(move)
     if vm is None or assignment is None:

@@ -10,6 +10,7 @@ from collections import Counter
 from quantix_api import VirtualMachine
 from quantix_api.facts import Fact, fact
 from quantix_api.message_table_phrases import (
+    ARRIVES_YET,
     CLUSTER_BUSY,
     DISK_MOVES,
     HOST_BUSY,
@@ -27,7 +28,7 @@ from quantix_operator.migration.verdicts import cancelled, failed, queued, snaps
 from quantix_operator.scheduling.model import Lack, World
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.plan import Decision, decide
-from quantix_operator.scheduling.running import host_of, runs, stays_off
+from quantix_operator.scheduling.running import has_just_come, host_of, runs, stays_off
 from quantix_operator.scheduling.verdict import first_lack, host_counts
 from quantix_operator.vmwork.telling import Tell
 
@@ -81,6 +82,8 @@ class Queue:
         other = self._moving.get(vm.metadata.uid) or (vm.status.migration and vm.status.migration.name)
         if other:
             return MOVES_ALREADY.format(name=name, other=other)
+        if has_just_come(vm):
+            return ARRIVES_YET.format(name=name, host=host_of(vm))
         if not runs(vm) or prospect is None:
             return STARTS_YET.format(name=name)
         if len(self._moving) >= self._limits.per_cluster:

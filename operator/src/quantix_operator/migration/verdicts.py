@@ -105,8 +105,8 @@ def handed_epoch(move: Move) -> int | None:
     return source.epoch if source.epoch == target.epoch else None
 
 
-def gave_up(move: Move) -> Tell:
-    """The source's last word, or the target's where that is why."""
+def gave_up(move: Move, silent: Mapping[str, str]) -> Tell:
+    """The source's last word, or the target's where that is why, or that the target says nothing any more."""
     status, name = move.migration.status, move.migration.spec.virtual_machine
     source, target = status.source, status.target
     reason = (source.reason if source is not None else None) or ""
@@ -121,6 +121,10 @@ def gave_up(move: Move) -> Tell:
     ):
         return failed(_as_said("TargetFailed", target.reason, target.message, status.target_host or name))
     said = source.message if source is not None else None
+    host = status.target_host or ""
+    if host in silent and reason in _BY_REFUSAL:
+        told = {"target": host, "at": silent[host], "source": status.source_host or name}
+        return failed(fact("Ready", "False", "TargetFailed", **told, said=cause_of(said or "") or NO_WORD))
     return failed(_as_said("SourceFailed", reason, said, status.source_host or name))
 
 

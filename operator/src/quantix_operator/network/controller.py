@@ -34,6 +34,7 @@ from quantix_operator.network_context import RETRY_S, SLOW_S, NetworkContext, un
 from quantix_operator.status_writer import StatusWriter
 from quantix_operator.tenancy import users_as_told
 from quantix_operator.topology.overlap import overlap_on_wire
+from quantix_operator.topology.reach import has_wire, refused_wire
 from quantix_operator.topology.view import (
     NetworkView,
     choose_automatic,
@@ -117,7 +118,8 @@ class NetworkController:
             return unreachable(live)
         except WaitingError:
             return fact("Ready", "False", "Programming")
-        return unfit(view, mtu, underlay_mtus(hosts)) or fact("Ready", "True", "Programmed")
+        lacking = unfit(view, mtu, underlay_mtus(hosts)) or unusable_wire(view.network, hosts)
+        return lacking or fact("Ready", "True", "Programmed")
 
     def _status(self, view: NetworkView, mtu: int | None, ready: Fact, live: Manifest) -> Manifest:
         status: Manifest = {
@@ -167,9 +169,23 @@ def unknown_wire(network: Network, hosts: Iterable[Host]) -> Fact | None:
     physical = network.spec.physical
     if physical is None or physical.name == LOCAL_PHYSICAL_NETWORK:
         return None
-    if any(item.name == physical.name for host in hosts for item in host.spec.physical_networks):
+    if any(has_wire(host, physical) for host in hosts):
         return None
     return fact("Ready", "False", "PhysicalNetworkUnknown", physical=physical.name)
+
+
+def unusable_wire(network: Network, hosts: Iterable[Host]) -> Fact | None:
+    """PhysicalNetworkUnusable when each host that is to have its wire says that it cannot."""
+    physical = network.spec.physical
+    having = [host for host in hosts if physical is not None and has_wire(host, physical)]
+    if physical is None or not having:
+        return None
+    refused = {host.metadata.name: refused_wire(host, physical) for host in having}
+    if not all(refused.values()):
+        return None
+    host = min(refused)
+    about = {"physical": physical.name, "host": host, "said": refused[host]}
+    return fact("Ready", "False", "PhysicalNetworkUnusable", **about)
 
 
 def is_routed(network: Network, routers: Iterable[Router]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from quantix_api.conditions import condition_in
 from quantix_api.references import resolve_key
 from quantix_api.resources import NETWORKS
 from quantix_client.api import Manifest
@@ -70,5 +71,5 @@ def of_host(_host: Manifest, cache: Cache) -> Iterable[str]:
 
 
 def part_of_host(host: Manifest) -> Any:
-    """What they depend on: its wires, and what fits through the one between hosts."""
-    return wires_of_host(host), underlay_mtu(host)
+    """What they depend on: its wires, whether it can have them, and what fits through that for tunnels."""
+    return wires_of_host(host), condition_in(host.get("status") or {}, "GuestTraffic"), underlay_mtu(host)

@@ -129,7 +129,7 @@ def _inside(
     gateways = share_gateways(observed, joined, view)
     second = next((family for family in sorted(asked) if gateways[family] is not router), None)
     if second is not None:
-        return None, _second_gateway(view, second, gateways[second])
+        return None, _second_gateway(view, joined, second, gateways[second])
     own = frozenset(family for family, holder in gateways.items() if holder is router)
     wish = InsideWish(joined.address, own, joined.path)
     claimant = router_claimant(router, inside_claim(joined.name))
@@ -144,10 +144,10 @@ def _inside(
     return InsideLeg(view, mac, _with_length(addresses, view), mtu, resolvers), problem
 
 
-def _second_gateway(view: NetworkView, family: Family, elder: Router) -> Fact:
+def _second_gateway(view: NetworkView, joined: Joined, family: Family, elder: Router) -> Fact:
     gateway = next(str(subnet.pool.gateway) for subnet in view.subnets if subnet.family == family)
-    other = f"router {elder.metadata.name}"
-    return fact("Ready", "False", "SubnetOverlap", cidr=gateway, other_cidr=gateway, other=other)
+    about = {"gateway": gateway, "network": joined.name, "router": elder.metadata.name}
+    return fact("Ready", "False", "AddressInUse", **about, path=joined.path)
 
 
 def _outside(observed: Observed, ledger: Ledger) -> tuple[OutsideLeg | None, Fact | None]:

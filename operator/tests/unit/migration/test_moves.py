@@ -147,6 +147,17 @@ async def test_what_the_source_gave_up_is_taken_off_the_vm_first(world: MovingWo
     assert world.events.reasons == ["MigrationStarted", "MigrationFailed"]
 
 
+async def test_a_target_that_is_silent_is_why_the_source_gave_it_up(world: MovingWorld) -> None:
+    world.ask("move")
+    await world.look()
+    world.host("h2", conditions=[UNHEARD])
+    world.says("move", source={"outcome": "GaveUp", "reason": "SourceFailed", "message": "libvirt says: no."})
+    await world.look()
+    assert world.told("move")[:2] == ("Failed", "TargetFailed")
+    said = "h2 has been silent since 12:00:00 UTC, and h1 gave it up: libvirt says: no."
+    assert world.told("move")[2].startswith(said)
+
+
 @pytest.mark.parametrize("word", ["TimedOut", "NotRunning", "PostCopyFailed"])
 async def test_a_host_says_in_its_own_words_why_it_gave_up(world: MovingWorld, word: str) -> None:
     world.ask("move")
@@ -233,6 +244,7 @@ async def test_a_cancelled_migration_ends_by_the_sources_word(world: MovingWorld
     await world.look()
     assert world.told("move")[:2] == ("Cancelled", "Cancelled")
     assert world.moving() is None
+    assert world.events.reasons == ["MigrationStarted", "MigrationCancelled"]
 
 
 async def test_a_hand_over_that_came_before_the_cancel_goes_through(world: MovingWorld) -> None:

@@ -168,6 +168,15 @@ async def test_a_source_that_is_silent_is_waited_for(world: MovingWorld, domain:
     )
 
 
+async def test_a_vm_that_was_just_moved_is_not_said_to_start(world: MovingWorld) -> None:
+    world.vm("web", "h2")
+    runtime = {"observedEpoch": 1, "domain": "Present"}
+    world.says("web", phase="Running", runtime=runtime, assignment={"epoch": 2, "host": "h2"})
+    world.ask("move")
+    await world.look()
+    assert world.told("move")[2].startswith("It waits for its turn: web has just come to h2.")
+
+
 async def test_no_host_fits_says_of_each_why_not(world: MovingWorld) -> None:
     world.vm("web", memory="8Gi")
     world.vm("big", "h2", memory="12Gi")

@@ -199,7 +199,7 @@ class _Table:
         return [host for host in self._hosts.values() if host.name != mover.prospect.source]
 
     def _best(self, mover: Mover, hosts: Sequence[HostView]) -> str | None:
-        return decide(mover.guest, hosts, self._occupancy, mover.prospect.beside).host
+        return decide(mover.guest, hosts, self._occupancy, mover.prospect.refused_by).host
 
     def _free(self, uid: str) -> Mover | None:
         """One that nobody moves already."""

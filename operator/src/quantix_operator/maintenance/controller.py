@@ -93,10 +93,10 @@ class MaintenanceController:
         if plan.look_again_at is not None:
             again_s.append(min((plan.look_again_at - now).total_seconds(), _CLOCK_LOOK_S))
         for create in plan.create:
-            label = (LABEL_MAINTENANCE_OF, create.leaving.host_uid)
-            if refused := await self._asking.make(Wish(create.leaving.vm, create.name, label)):
+            label = (LABEL_MAINTENANCE_OF, create.staying.host_uid)
+            if refused := await self._asking.make(Wish(create.staying.vm, create.name, label)):
                 why = MIGRATION_REFUSED.format(said=cause_of(refused.said))
-                stays.setdefault(create.leaving.host, (create.leaving.vm.metadata.name, why))
+                stays.setdefault(create.staying.host, (create.staying.vm.metadata.name, why))
                 again_s.append(refused.again_s)
         self._tell(stays)
         for migration in plan.cancel:

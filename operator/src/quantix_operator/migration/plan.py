@@ -19,6 +19,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from quantix_api import VirtualMachine
+from quantix_operator.migration.beginning import not_running, others_first
 from quantix_operator.migration.model import (
     Action,
     Choose,
@@ -32,7 +33,7 @@ from quantix_operator.migration.model import (
     Remove,
     Steps,
 )
-from quantix_operator.migration.queue import Queue, not_running, others_first
+from quantix_operator.migration.queue import Queue
 from quantix_operator.migration.verdicts import (
     cancelled,
     denied,

@@ -25,7 +25,7 @@ from quantix_operator.ipam.assign import Problem
 from quantix_operator.ipam.ledger import Allocation, Ledger
 from quantix_operator.network.names import guest_hostname
 from quantix_operator.nics.feed import LedgerFeed, claimant
-from quantix_operator.nics.leaving import assign_and_hold, give_back, left_by
+from quantix_operator.nics.former_addresses import assign_and_hold, give_back, left_by
 from quantix_operator.nics.rows import PortPlan, limits_of, refs_of_nic, vm_rows
 from quantix_operator.nics.telling import told
 from quantix_operator.northbound.groups import BASE_GROUP, EGRESS_GROUP, WIRE_GROUP

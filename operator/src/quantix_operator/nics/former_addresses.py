@@ -1,7 +1,8 @@
-"""Addresses that a NIC has no longer, and that nobody else may have yet: a floating IP still leads there.
+"""Addresses that a NIC had, and that nobody else may have yet: a floating IP still leads there.
 
-Called by `nics.ports`. Its controller looks on its own, perhaps late: without this, what comes from outside
-would reach the next guest that gets the address (adr/0045). Pure, but for the ledger.
+Called by `nics.ports`. The controller of floating IPs looks on its own, perhaps late: without this, what
+comes from outside would reach the next guest that gets the address (adr/0045). No I/O; what is decided is
+recorded in the ledger at once.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class WantedMove:
     `bringer`: the host that is to bring data of a shared pool there; `at_another`: as long as the host that
     acts now is not done; `keeper`: which of the two is waited for; `silent_since`, as people read it.
     `unreadable`: it is encrypted, and would go into Ceph; `homeless`: a VM that has it and is about to get a
-    host; `busy`: what needs it where it is, as fields of Moving; `reached`: the host that brings it reaches the
+    host; `busy`: what needs it where it is, as fields of Moving; `reached`: its host reaches the
     pool, else `unreached` are the fields that say why not; `no_room`: the fields of PoolFull.
     """
 

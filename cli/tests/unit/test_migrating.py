@@ -231,6 +231,19 @@ async def test_a_host_that_does_not_become_empty_says_what_stays(capsys: pytest.
     assert "Try: stop or move web-1, or take it back: qx host resume h1" in said
 
 
+async def test_a_silent_host_is_not_waited_for_though_a_move_from_it_has_begun(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    message = "It has been silent since 12:00:00 UTC, so no VM leaves it: why. Try: turn the machine on."
+    silent = host("False", "Blocked", message)
+    silent["status"]["conditions"].append(condition("Ready", "Unknown", "Unreachable", "It is silent."))
+    api = Api([silent], **{VIRTUAL_MACHINE_MIGRATIONS.kind: [migration("Copying")]})
+    assert await typed(qx_session(api, timeout_s=60.0), "host drain h1") == Exit.FAILED
+    said = capsys.readouterr().err
+    assert "It has been silent since 12:00:00 UTC, so no VM leaves it: why (Blocked)." in said
+    assert "Try: turn the machine on, or take it back: qx host resume h1" in said
+
+
 async def test_a_drain_that_takes_long_ends_with_8() -> None:
     assert await typed(qx_session(Api([host("False", "Draining")])), "host drain h1") == Exit.TIMED_OUT
 

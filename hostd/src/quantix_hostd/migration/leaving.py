@@ -54,8 +54,8 @@ class Leaving:
     `target_epoch`: under which it is the target's altogether, 0 before; `went_on`: the API has the VM no
     more, or has gone on with it elsewhere or nowhere, so nobody will say that it runs there. `post_copy`:
     whether it is to be switched where it must be, None: as the VM says; `may_switch`: whether the target can.
-    `sent`: in this process the sending ended well, `failure`: it failed, `sending`: it goes on, and
-    `progress` is how far; also of what an earlier process began.
+    `sent`: in this process the sending ended well, `failure`: it failed (`by_target`: there), `sending`: it
+    goes on, and `progress` is how far; also of what an earlier process began.
     """
 
     migration: str
@@ -69,6 +69,7 @@ class Leaving:
     sending: bool = False
     sent: bool = False
     failure: str = ""
+    by_target: bool = False
     progress: SendingProgress | None = None
     stood_still_ms: int | None = None
     post_copy: bool | None = None

@@ -149,11 +149,15 @@ class _Table:
         return None
 
     def _leavers(self, source: str, cause: Cause) -> Iterator[Mover]:
-        """The less important first, then who helps most: its huge pages were set aside, and free nothing."""
+        """The less important first, then who helps most. Huge pages were set aside, and free nothing: who has
+        its memory in them does not help where that is short.
+        """
         uses = self._load(self._hosts[source]).uses
         movers = [item for item in self._observed.movers.values() if item.prospect.source == source]
         if cause is Cause.CPU:
             movers = [item for item in movers if uses.get(item.guest.uid, 0) >= LEAST_PERCENT]
+        else:
+            movers = [item for item in movers if 2 * item.guest.memory_bytes > item.guest.all_memory_bytes]
 
         def turn(item: Mover) -> tuple[int, int, int, str]:
             percent = uses.get(item.guest.uid, 0) if cause is Cause.CPU else 0

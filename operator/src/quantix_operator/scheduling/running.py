@@ -24,7 +24,7 @@ def runs(vm: VirtualMachine) -> bool:
 
 
 def has_just_come(vm: VirtualMachine) -> bool:
-    """Whether the guest runs on its host, which has said so only to whoever had it before: it was moved."""
+    """Whether it was moved to its host, which has not said of this assignment yet that the guest runs."""
     assignment, runtime = vm.status.assignment, vm.status.runtime
     there = vm.status.phase == "Running" and runtime.domain == "Present"
     return there and assignment is not None and (runtime.observed_epoch or 0) < assignment.epoch

@@ -185,9 +185,10 @@ def test_memory_that_is_short_sends_the_largest_away() -> None:
     assert moves(plan) == {"small": ("h2", "MemoryPressure")}, "it is really there, whatever is promised"
 
 
-def test_huge_pages_free_no_memory_that_is_short() -> None:
+@pytest.mark.parametrize("priority", [0, 500])
+def test_huge_pages_free_no_memory_that_is_short(priority: int) -> None:
     roomy = tuple(replace(host, huge_bytes={"1Gi": 64 * GIB}) for host in TWO)
-    guests = (a_guest("pages", 4, huge_bytes={"1Gi": 32 * GIB}), a_guest("large", 8))
+    guests = (a_guest("pages", 4, huge_bytes={"1Gi": 32 * GIB}), a_guest("large", 8, priority=priority))
     observed = Cluster(roomy, guests, dict.fromkeys(("pages", "large"), "h1")).observed()
     short = replace(observed.loads["h1"], memory="High")
     plan = plan_balance(replace(observed, loads={**observed.loads, "h1": short}), NOW)

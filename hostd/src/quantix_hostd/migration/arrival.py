@@ -71,9 +71,9 @@ def plan_arrival(seen: Arriving) -> Step:
     if coming is None:
         if not seen.migration or seen.mine:
             return "Wait"
-        return (
-            "TellGone" if seen.gave_up or is_denied else "Wait" if seen.epoch or seen.closing else "Prepare"
-        )
+        if seen.gave_up or is_denied:
+            return "TellGone"
+        return "Wait" if seen.epoch or seen.closing else "Prepare"
     if coming.epoch:
         # it is this host's, whatever becomes of the migration's object
         over = not seen.migration and not seen.named
@@ -87,7 +87,7 @@ def plan_arrival(seen: Arriving) -> Step:
     if seen.gave_up:
         return "ClearUp"
     if is_denied and seen.domain and seen.claims != "Spent":
-        return "TellNotOurs"
+        return "Drop" if seen.closing else "TellNotOurs"
     if seen.epoch:
         return "ClearUp" if is_denied else "TakeOver"
     if seen.domain:

@@ -106,15 +106,16 @@ def _chosen_again(move: Move, observed: Observed, now: datetime) -> tuple[Action
 
 def _named(move: Move, observed: Observed) -> tuple[Action, ...]:
     """Hosts act: only their words end it."""
-    source, target = move.migration.status.source, move.migration.status.target
+    source, target, vm = move.migration.status.source, move.migration.status.target, move.vm
     if is_denied(move.migration):
         return (LetGo(), *_told(move, denied(move)))
     if source is not None and source.outcome == "GaveUp":
         return (LetGo(), *_told(move, gave_up(move, observed.silent)))
     epoch = handed_epoch(move)
-    if epoch is not None and target is not None and move.vm and target.outcome in ("Running", "Lost"):
+    is_there = target is not None and target.outcome in ("Running", "Lost")
+    if epoch is not None and vm is not None and is_there:
         host = move.migration.status.target_host or ""
-        return (*_volumes(move, move.vm, host), CutOver(host, epoch), *_told(move, _arrived(move)))
+        return (*_volumes(move, vm, host), CutOver(host, epoch), *_told(move, _arrived(move)))
     return _told(move, under_way(move, observed.silent))
 
 

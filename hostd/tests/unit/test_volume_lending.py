@@ -14,13 +14,13 @@ from quantix_hostd.claims import (
     Claim,
     Holder,
     VolumePlace,
-    begin_restore,
     hold_still,
     new_claim,
     release,
     take,
 )
 from quantix_hostd.clients.claim_store import LocalClaimStore
+from quantix_hostd.restoring import begin_restore
 from quantix_hostd.volume.lending import Lending
 from quantix_hostd.volume.recipe import Origin
 

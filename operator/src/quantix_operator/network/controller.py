@@ -40,7 +40,7 @@ from quantix_operator.topology.view import (
     choose_automatic,
     choose_mtu,
     make_view,
-    underlay_mtus,
+    mtus_for,
 )
 
 QUIET_S = 0.5
@@ -92,7 +92,7 @@ class NetworkController:
         automatic = choose_automatic(context.cluster_uid, network, others)
         view = make_view(context.cluster_uid, network, automatic)
         hosts = context.objects.list(Host)
-        mtu, keep = choose_mtu(network, underlay_mtus(hosts))
+        mtu, keep = choose_mtu(network, mtus_for(network, hosts))
         ready = await self._converge(view, mtu, hosts, live)
         await self._write(live, self._status(view, mtu if keep else None, ready, live))
         return SLOW_S if ready.status == "True" else RETRY_S
@@ -118,7 +118,7 @@ class NetworkController:
             return unreachable(live)
         except WaitingError:
             return fact("Ready", "False", "Programming")
-        lacking = unfit(view, mtu, underlay_mtus(hosts)) or unusable_wire(view.network, hosts)
+        lacking = unfit(view, mtu, mtus_for(view.network, hosts)) or unusable_wire(view.network, hosts)
         return lacking or fact("Ready", "True", "Programmed")
 
     def _status(self, view: NetworkView, mtu: int | None, ready: Fact, live: Manifest) -> Manifest:

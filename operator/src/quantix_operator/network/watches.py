@@ -15,7 +15,7 @@ from quantix_client.api import Manifest
 from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
 from quantix_operator.indexers import floating_ips_on, own_uid
-from quantix_operator.parts import underlay_mtu, wires_of_host
+from quantix_operator.parts import mtus_of_host, wires_of_host
 
 
 def of_network(network: Manifest, cache: Cache) -> Iterable[str]:
@@ -71,5 +71,5 @@ def of_host(_host: Manifest, cache: Cache) -> Iterable[str]:
 
 
 def part_of_host(host: Manifest) -> Any:
-    """What they depend on: its wires, whether it can have them, and what fits through that for tunnels."""
-    return wires_of_host(host), condition_in(host.get("status") or {}, "GuestTraffic"), underlay_mtu(host)
+    """What they depend on: its wires, whether it can have them, and what fits through each of its wires."""
+    return wires_of_host(host), condition_in(host.get("status") or {}, "GuestTraffic"), mtus_of_host(host)

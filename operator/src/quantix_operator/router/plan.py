@@ -40,7 +40,7 @@ from quantix_operator.topology.view import (
     NetworkView,
     choose_mtu,
     make_view,
-    underlay_mtus,
+    mtus_for,
 )
 
 GATEWAY_LABEL = "quantix.io/gateway"
@@ -139,7 +139,7 @@ def _inside(
         return None, problem
     owner = router_owner(observed.cluster_uid, router)
     mac = view.gateway_mac if asked else port_mac(owner, inside_key(view.uid))
-    mtu, _ = choose_mtu(network, underlay_mtus(observed.hosts))
+    mtu, _ = choose_mtu(network, mtus_for(network, observed.hosts))
     resolvers = tuple(network.spec.dns.servers) or observed.resolvers
     return InsideLeg(view, mac, _with_length(addresses, view), mtu, resolvers), problem
 
@@ -161,6 +161,7 @@ def _outside(observed: Observed, ledger: Ledger) -> tuple[OutsideLeg | None, Fac
     able = gateway_hosts(network, observed.hosts)
     leg = OutsideLeg(
         view=view,
+        mtu=choose_mtu(network, mtus_for(network, observed.hosts))[0],
         addresses=_with_length(addresses, view),
         snat=external.snat == "Enabled",
         gateways=order_gateways(observed.router.metadata.uid, [host.metadata.uid for host in able]),

@@ -44,8 +44,6 @@ from quantix_operator.passes import Pace, one_key
 KEY = "maintenance"
 _PAUSE_S = 0.5
 _CLOCK_LOOK_S = 60.0
-# a quota or a policy of the cluster that changes wakes nobody either
-_REFUSED_S = 5.0
 # of the process' time that looks may take
 _SHARE = 0.1
 
@@ -73,7 +71,7 @@ class MaintenanceController:
 
     def __init__(self, context: Context, objects: Objects, drains: Drains) -> None:
         self._cache = context.cache
-        self._asking = Asking(context.api, context.cache)
+        self._asking = Asking(context)
         self._objects = objects
         self._drains = drains
         self._hosts: WorkQueue | None = None
@@ -95,14 +93,15 @@ class MaintenanceController:
         if plan.look_again_at is not None:
             again_s.append(min((plan.look_again_at - now).total_seconds(), _CLOCK_LOOK_S))
         for create in plan.create:
-            label = (LABEL_MAINTENANCE_OF, create.leaving.host_uid)
-            if said := await self._asking.make(Wish(create.leaving.vm, create.name, label)):
-                why = MIGRATION_REFUSED.format(said=cause_of(said))
-                stays.setdefault(create.leaving.host, (create.leaving.vm.metadata.name, why))
-                again_s.append(_REFUSED_S)
+            label = (LABEL_MAINTENANCE_OF, create.staying.host_uid)
+            if refused := await self._asking.make(Wish(create.staying.vm, create.name, label)):
+                why = MIGRATION_REFUSED.format(said=cause_of(refused.said))
+                stays.setdefault(create.staying.host, (create.staying.vm.metadata.name, why))
+                again_s.append(refused.again_s)
         self._tell(stays)
         for migration in plan.cancel:
-            again_s += [] if await self._asking.cancel(migration) else [_PAUSE_S]
+            if refused := await self._asking.cancel(migration):
+                again_s.append(refused.again_s)
         return max(min(again_s), _PAUSE_S) if again_s else None
 
     def _tell(self, stays: BlockedHosts) -> None:

@@ -19,6 +19,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from quantix_api import VirtualMachine
+from quantix_operator.migration.beginning import not_running, others_first
 from quantix_operator.migration.model import (
     Action,
     Choose,
@@ -32,7 +33,7 @@ from quantix_operator.migration.model import (
     Remove,
     Steps,
 )
-from quantix_operator.migration.queue import Queue, not_running, others_first
+from quantix_operator.migration.queue import Queue
 from quantix_operator.migration.verdicts import (
     cancelled,
     denied,
@@ -99,10 +100,8 @@ def _chosen_again(move: Move, observed: Observed, now: datetime) -> tuple[Action
     named = move.vm.status.migration
     assert named is not None
     begun = _with_hosts(move, named.source_host, named.target_host)
-    return (
-        Choose(move.vm.metadata.uid, named.source_host, named.target_host, now),
-        under_way(begun, observed.silent),
-    )
+    chosen = Choose(move.vm.metadata.uid, named.source_host, named.target_host, now)
+    return chosen, *_told(move, under_way(begun, observed.silent))
 
 
 def _named(move: Move, observed: Observed) -> tuple[Action, ...]:

@@ -15,7 +15,7 @@ from quantix_api.facts import Fact, fact
 from quantix_api.messages import render
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_operator.storagepool.unreached import reached_by_none
-from quantix_operator.volume.wishes import Growth, Move, refused_move, size_fact
+from quantix_operator.volume.wishes import Growth, Move, WantedMove, judge_move, refused_move, size_fact
 from quantix_operator.volumedata.origin import WAITING_FOR_HOST
 
 
@@ -63,7 +63,7 @@ class Observed:
     growth: Growth | None = None
     stranded: str = ""
     off: str = ""
-    move: Move | None = None
+    move: WantedMove | None = None
     readable_copy: Mapping[str, str] | None = None
     going: bool = False
     staying: Fact | None = None
@@ -106,9 +106,10 @@ def plan_volume(observed: Observed) -> Plan:
     if observed.denied and status.host:
         return Plan(take_back=_take_back(observed, status.host))
     attached = attachments(observed)
-    brings = _brings(observed.move) or observed.successor
+    move = judge_move(observed.move)
+    brings = _brings(move) or observed.successor
     confirmed = brings or _confirmed(observed)
-    moving_to, refused = _moving_to(observed, brings), refused_move(observed.move)
+    moving_to, refused = _moving_to(observed, move, brings), refused_move(move)
     if volume.deleting:
         release = may_go(observed) and not attached
         host, pool = brings or status.host, status.pool or observed.pool
@@ -146,7 +147,7 @@ def _brings(move: Move | None) -> str:
     return move.host if move is not None and not move.reason else ""
 
 
-def _moving_to(observed: Observed, brings: str) -> str:
+def _moving_to(observed: Observed, move: Move | None, brings: str) -> str:
     """What was promised stays so until its host has let go of it: it may have ended the work meanwhile. To
     one that does not act yet nothing is promised.
     """
@@ -159,7 +160,6 @@ def _moving_to(observed: Observed, brings: str) -> str:
         return ""
     if before not in ("", status.pool) and ready is not None and ready.reason == "Moving":
         return before
-    move = observed.move
     return move.pool if move is not None and not move.reason else ""
 
 

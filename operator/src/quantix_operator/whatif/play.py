@@ -56,14 +56,14 @@ class _Table:
         return decision.host if decision.host is not None else lacks_room(decision)
 
     def _decide(self, guest: Guest, item: Leaver | None = None) -> Decision:
-        beside = {host.name: tuple(self._lacks(item, host.name)) for host in self._others} if item else None
-        decision = decide(guest, self._others, self._occupancy, beside)
+        lacks = {host.name: tuple(self._lacks(item, host.name)) for host in self._others} if item else None
+        decision = decide(guest, self._others, self._occupancy, lacks)
         if decision.host is not None:
             self._occupancy.add(guest, decision.host)
         return decision
 
     def _lacks(self, item: Leaver, host: str) -> Iterator[Refusal]:
-        yield from item.beside.get(host, ())
+        yield from item.refused_by.get(host, ())
         for pool, size in item.data.items():
             if size > self._free.get((host, pool), size):
                 yield Refusal(Lack.POOL_ROOM, pool)

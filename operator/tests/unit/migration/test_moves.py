@@ -300,6 +300,19 @@ async def test_a_name_that_a_former_leader_wrote_late_is_taken_off_by_the_source
     assert world.told("move")[0] == "Cancelled"
 
 
+async def test_a_restored_migration_that_was_over_before_it_began_stays_so(world: MovingWorld) -> None:
+    """Its VM names it, and says where to; that it was cancelled was told."""
+    world.ask("move", cancel=True)
+    await world.look()
+    world.says("web", migration={"uid": "uid-move", "name": "move", "sourceHost": "h1", "targetHost": "h2"})
+    await world.look()
+    status = world.live("move")["status"]
+    assert (status["phase"], status["sourceHost"], status["targetHost"]) == ("Cancelled", "h1", "h2")
+    version = world.live("move")["metadata"]["resourceVersion"]
+    await world.look()
+    assert world.live("move")["metadata"]["resourceVersion"] == version
+
+
 async def test_a_vm_that_is_gone_ends_its_migration(world: MovingWorld) -> None:
     world.ask("move")
     await world.look()

@@ -126,6 +126,42 @@ def test_the_network_is_what_network_data_says(view: MachineView, booted: Booted
     assert booted.guest.run("cat /sys/class/net/en*/mtu").split() == [str(mtu)] * 2
 
 
+def test_a_disk_that_was_another_vms_gets_a_machine_id_of_its_own(booted: Booted) -> None:
+    """As in a clone: cloud-init has seen another instance before, and there is that one's machine-id."""
+    known, mark = "/etc/machine-id", "/var/lib/cloud/data/previous-instance-id"
+    own, before = str(booted.vm["status"]["resolved"]["uuid"]).replace("-", ""), "ab" * 16
+    first = booted.guest.run(
+        f"cat {known}; cat {mark}; ls /var/lib/cloud/instance/scripts/vendor"
+    ).splitlines()
+    assert first[1] == "NO_PREVIOUS_INSTANCE_ID"
+    script = f"/var/lib/cloud/instance/scripts/vendor/{first[2]}"
+    assert booted.guest.run(f"sudo {script}; cat {known}") == first[0], "this disk was nobody's before"
+    as_clone = f"echo {before} | sudo tee {known} >/dev/null; echo another | sudo tee {mark} >/dev/null"
+    assert booted.guest.run(f"{as_clone}; sudo {script}; cat {known}") == own
+    back = f"echo {first[0]} | sudo tee {known}; echo {first[1]} | sudo tee {mark}"
+    booted.guest.run(back)
+
+
+@pytest.mark.soak
+def test_a_clone_has_names_keys_and_a_machine_id_of_its_own(
+    view: MachineView, booted: Booted, tmp_path: Path
+) -> None:
+    """A whole boot more; in CI the test above shows the step that matters."""
+    tells = "cat /etc/machine-id; cut -d' ' -f2 /etc/ssh/ssh_host_ed25519_key.pub; hostname"
+    first = booted.guest.run(tells).splitlines()
+    view.machine.qx("vm", "stop", NAME, timeout_s=300)
+    view.machine.qx("vm", "clone", NAME, "copy", timeout_s=300)
+    view.wait_ready("copy", reason="Running", timeout_s=300)
+    copy = DebianGuest(view.machine, ipv4(view.get("vm", "copy")), booted.key)
+    wait_for("cloud-init to be done", lambda: finished(copy), BOOT_S, 2.0)
+    second = copy.run(tells).splitlines()
+    assert second[2] == "copy"
+    assert set(first).isdisjoint(second)
+    view.machine.qx("vm", "delete", "copy", "--yes", timeout_s=300)
+    view.machine.qx("vm", "start", NAME, timeout_s=300)
+    wait_for("the first to be back", lambda: finished(booted.guest), BOOT_S, 2.0)
+
+
 def test_the_root_file_system_fills_the_disk(booted: Booted) -> None:
     assert int(booted.guest.run("df --output=size -B1 / | tail -1")) > 4.7 * 2**30
 

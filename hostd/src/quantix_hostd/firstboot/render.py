@@ -1,7 +1,7 @@
 """The files of a guest's first-boot settings: the documents of a NoCloud seed, or Windows' answers. Pure.
 
-Called by `drive`. Format: cloud-init's NoCloud data source (meta-data, user-data, network-config; JSON
-is YAML). Authorized keys go into meta-data, where they count whatever kind the user data is.
+Called by `drive`. Format: cloud-init's NoCloud data source (meta-data, user-data, vendor-data,
+network-config; JSON is YAML). Authorized keys go into meta-data, where they count whatever kind the user data is.
 """
 
 from __future__ import annotations
@@ -18,6 +18,17 @@ ANSWERS_LABEL = "SYSPREP"
 # Setup: Implicit Answer File Search Order")
 _ANSWER_FILES = ("autounattend.xml", "unattend.xml")
 _MAX_HOSTNAME = 63
+# Once for each instance, whatever the user data is. A disk that was another VM's has that VM's machine-id; the
+# UUID of a VM is what systemd itself takes where there is none yet (machine-id(5), "Initialization").
+_OWN_MACHINE_ID = """#!/bin/sh
+# of Quantix: what was copied from another VM gets a machine-id of its own, from the next boot on
+[ "$(cat /var/lib/cloud/data/previous-instance-id)" != NO_PREVIOUS_INSTANCE_ID ] || exit 0
+own=$(tr -d '\\n-' < /sys/class/dmi/id/product_uuid | tr A-F a-f)
+[ ${#own} -eq 32 ] || exit 0
+for file in /etc/machine-id /var/lib/dbus/machine-id; do
+    if [ -s "$file" ] && [ ! -L "$file" ]; then echo "$own" > "$file"; fi
+done
+"""
 
 
 def render_seed(vm: VirtualMachine, user_data: str, domain: str = "") -> Mapping[str, bytes]:
@@ -37,6 +48,7 @@ def render_seed(vm: VirtualMachine, user_data: str, domain: str = "") -> Mapping
     return {
         "meta-data": _json(meta).encode(),
         "user-data": (user_data or "#cloud-config\n{}\n").encode(),
+        "vendor-data": _OWN_MACHINE_ID.encode(),
         "network-config": network.encode(),
     }
 

@@ -1,7 +1,8 @@
 """The files of a guest's first-boot settings: the documents of a NoCloud seed, or Windows' answers. Pure.
 
 Called by `drive`. Format: cloud-init's NoCloud data source (meta-data, user-data, vendor-data,
-network-config; JSON is YAML). Authorized keys go into meta-data, where they count whatever kind the user data is.
+network-config; JSON is YAML). Authorized keys go into meta-data, where they count whatever kind the user data
+is.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ ANSWERS_LABEL = "SYSPREP"
 # Setup: Implicit Answer File Search Order")
 _ANSWER_FILES = ("autounattend.xml", "unattend.xml")
 _MAX_HOSTNAME = 63
-# Once for each instance, whatever the user data is. A disk that was another VM's has that VM's machine-id; the
-# UUID of a VM is what systemd itself takes where there is none yet (machine-id(5), "Initialization").
+# Once for each instance, whatever the user data is. A disk that was another VM's has that VM's machine-id.
+# The UUID of a VM is what systemd takes itself where there is none yet (machine-id(5), "Initialization").
 _OWN_MACHINE_ID = """#!/bin/sh
 # of Quantix: what was copied from another VM gets a machine-id of its own, from the next boot on
 [ "$(cat /var/lib/cloud/data/previous-instance-id)" != NO_PREVIOUS_INSTANCE_ID ] || exit 0

@@ -157,8 +157,8 @@ TABLE: tuple[ConditionRow, ...] = (
         "Host",
         "GuestTraffic",
         "Works",
-        "HostFirewallDropsGuests UnderlayTooSmall TunnelInterfaceShared TunnelInterfaceUnusable "
-        f"MigrationInterfaceUnusable PhysicalNetworkUnusable {INTERNAL_ERROR}",
+        "HostFirewallDropsGuests PlatformUnknown UnderlayTooSmall TunnelInterfaceShared "
+        f"TunnelInterfaceUnusable MigrationInterfaceUnusable PhysicalNetworkUnusable {INTERNAL_ERROR}",
     ),
     *_row("Host", "Confined", "AppArmor", "NoAppArmor"),
     *_row("Host", "GuestsKnown", "Known", "OrphanGuest"),

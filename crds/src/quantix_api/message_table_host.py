@@ -152,6 +152,13 @@ _ABILITIES = (
         "{command}",
     ),
     Template(
+        "PlatformUnknown",
+        "Host",
+        "{host} lets guests begin nothing new outside: which addresses it keeps them from is in ConfigMap "
+        "{named} in {namespace}, and that is not there.",
+        "see that the operator runs, which writes it: qx status",
+    ),
+    Template(
         "UnderlayTooSmall",
         "Host",
         "The network between hosts carries {found} bytes at {host}; network {network} needs {wanted}.",

@@ -47,6 +47,12 @@ _ON_THE_WAY = (
     Template(
         "CuttingOver",
         _MIGRATION,
+        "{source} says that it has handed {name} over, but the disks do not say so to {unnamed}.",
+        "nothing; it ends once {source} hands them over, or lets go of them",
+    ),
+    Template(
+        "CuttingOver",
+        _MIGRATION,
         "{source} and {target} name epochs of the hand-over of {name} that {epochs}.",
         "qx support-bundle, and report it",
     ),
@@ -97,6 +103,12 @@ _ENDED = (
     Template(
         "SourceFailed",
         _MIGRATION,
+        "{host} said that it had handed {name} over, but the disks did not say so to {unnamed}.",
+        "look after {host}: somebody else may have its key",
+    ),
+    Template(
+        "SourceFailed",
+        _MIGRATION,
         "Neither host said how it ended, and the VM is no longer being moved.",
         "make a new migration",
     ),
@@ -125,6 +137,7 @@ _OF_HOSTS = (
     Template("SourceFailed", _MIGRATION, "{unsure} is not sure that {name} is its own."),
     Template("SourceFailed", _MIGRATION, "No route leads to {unreached}."),
     Template("SourceFailed", _MIGRATION, "Disks of {changing} are about to be plugged in or out."),
+    Template("SourceFailed", _MIGRATION, "The disks of {name} do not say that it is {unnamed}'s."),
     Template("TargetFailed", _MIGRATION, "{target} has not told its address."),
     Template("TargetFailed", _MIGRATION, "hostd of {deaf} does not answer: {said}."),
     Template("TargetFailed", _MIGRATION, "{kept} is there already, and is no copy."),

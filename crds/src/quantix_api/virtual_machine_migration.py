@@ -91,11 +91,11 @@ class MigrationTarget(ApiModel):
         Doc(
             "Running: the guest runs here. Lost: the VM is this host's, but a part of its memory did not "
             "come, and it starts from its disks. Refused: it cannot be received. "
-            "Gone: nothing of it is left here, since it was given up."
+            "Gone: nothing of it is left here, since it was given up, or never handed over."
         ),
     ] = None
     epoch: Annotated[HandedEpoch | None, Doc("Under which the claims name this host.")] = None
-    reason: Annotated[Word | None, Doc("Why it is refused.")] = None
+    reason: Annotated[Word | None, Doc("Why it is refused, or not taken over.")] = None
     message: Annotated[Message | None, Doc("The same as a sentence.")] = None
 
 

@@ -30,5 +30,5 @@ def host_network(hostd: Hostd) -> HostNetwork | None:
         return doors_of(hostd.api.access.server, southbound)
 
     platform = Platform(hostd.watches.platform, hostd.watches.stores[STORAGE_POOLS], doors, resolved)
-    known = KnownAddresses(own, platform.addresses)
+    known = KnownAddresses(own, platform.addresses, platform.is_missed)
     return HostNetwork(clients, settings.layout, southbound, hostd.cluster_uid, known)

@@ -6,9 +6,14 @@ from typing import Any
 
 import pytest
 
+from quantix_api import Host, Network
 from quantix_api.platform_addresses import handed_on
 from quantix_api.resources import PLATFORM_CONFIG_MAP
+from quantix_hostd.host.network.desired import desired_network
 from quantix_hostd.host.network.known_platform import Platform
+from quantix_hostd.host.network.model import NetworkSpec
+from quantix_hostd.host.network.plan import unknown_platform
+from quantix_hostd.host.network.tunnel import TunnelPlace
 from quantix_hostd.packet_filter import render_tables
 from quantix_hostd.platform_addresses import doors_of, monitors_of
 from quantix_lab.clocks import ManualClock
@@ -47,6 +52,24 @@ def test_monitors_of_all_pools_count_and_the_doors_of_this_host() -> None:
         "fd00::5",
     }
     assert doors_of("https://[fd00::1]:6443", "unix:/run/quantix/sb.sock") == {"fd00::1"}
+
+
+def wanted(wires: list[str], known: frozenset[str] | None) -> NetworkSpec:
+    """Of a host with a network on each of these wires."""
+    networks = [
+        Network.model_validate(
+            {
+                "metadata": {"name": f"outside-{wire}", "namespace": "quantix-shared"},
+                "spec": {"physical": {"name": wire}, "subnets": [{"cidr": "172.31.0.0/24"}]},
+            }
+        )
+        for wire in wires
+    ]
+    host = Host.model_validate({"metadata": {"name": "h1", "uid": "u-1"}, "spec": {}})
+    place = TunnelPlace("10.0.0.1", 1500)
+    return desired_network(
+        host, networks, "unix:sb", place, "netdev", way_out_mac="0e:aa:bb:cc:dd:ee", platform=known
+    )
 
 
 class Names:
@@ -105,5 +128,28 @@ async def test_before_the_operator_has_told_nothing_is_known(clock: ManualClock)
     objects: dict[str, Any] = {}
     known = platform(objects, clock, Names())
     assert await known.addresses() is None
+    assert not known.is_missed(), "the operator hears of a new host a moment later"
+    await clock.advance(30)
+    assert known.is_missed()
     objects["it"] = told("10.9.0.1")
     assert await known.addresses() == frozenset({"10.9.0.1"})
+    assert not known.is_missed()
+
+
+@pytest.mark.parametrize(
+    ("networks", "known", "expected"),
+    [
+        (["qx-local"], None, "PlatformUnknown"),
+        (["qx-local"], frozenset(), None),
+        (["physnet1"], None, None),
+    ],
+    ids=["guests leave by this host", "it knows", "none leaves by it"],
+)
+def test_a_host_that_lets_nothing_out_says_what_it_waits_for(
+    networks: list[str], known: frozenset[str] | None, expected: str | None
+) -> None:
+    spec = wanted(networks, known)
+    problem = unknown_platform(spec)
+    assert (problem[0] if problem else None) == expected
+    if problem:
+        assert "ConfigMap quantix-platform" in problem[1]

@@ -45,6 +45,11 @@ _STATE = {
         "`iptables -S FORWARD` on the host; Docker sets its policy to drop.",
         "Run the command that the message names, and have it run at each boot.",
     ),
+    "PlatformUnknown": Advice(
+        "`kubectl -n quantix-system get configmap quantix-platform`; `qx status` for the operator.",
+        "Bring the operator back: it writes that object at each change of a host's addresses. What guests "
+        "had begun before goes on, and so does what they send to each other.",
+    ),
     "UnderlayTooSmall": Advice(
         "`ip link` on the hosts. Networks keep the MTU that fitted when they were made; of one whose spec "
         "names a larger one the Network says so, and no host.",

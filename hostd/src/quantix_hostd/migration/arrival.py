@@ -4,11 +4,15 @@
  named ──Prepare──► prepared ──its half comes, paused──► half ──the source handed over──► TakeOver ──► running
    └── cannot ──► Refused          └───────────── the source gave up ─────────────► ClearUp ──► Gone
 ```
+A source that says it handed over is believed where the claims do not deny it. Where they do, nothing is kept
+of a guest that never came; a half is, until the claims tell that nobody can hand it over any more.
+
 One that comes by post-copy (docs/adr/0052) is resumed by libvirt, whose call waits for the claims
 (`switched`); what becomes of it then tells `fate_of`.
 
-A half is never resumed without the hand-over, and never destroyed without the source's word that there is
-none: whoever does not know keeps it, paused; but on a host that goes down its QEMU ends.
+A half is never resumed without the hand-over, and never destroyed without the source's word, or that of the
+claims, that there is none: whoever does not know keeps it, paused; but on a host that goes down its QEMU
+ends.
 """
 
 from __future__ import annotations
@@ -19,6 +23,8 @@ from typing import Literal
 from quantix_hostd.facts.domain import PAUSED_MIGRATING, PAUSED_STARTING_UP, DomainSnapshot, DomainState
 from quantix_hostd.migration.kept import Coming
 
+WordOfClaims = Literal["Ours", "NotOurs", "Spent"]
+
 
 @dataclass(frozen=True)
 class Arriving:
@@ -26,7 +32,9 @@ class Arriving:
     `known` whether the API was heard since hostd began. `gave_up` and `epoch` (0: not yet) are the source's
     last word about it. `domain`: whether a domain of the VM is here; `mine`: the VM is assigned to this host;
     `named`: the VM says that it moves here, which counts once no migration does; `closing`: this host goes
-    down.
+    down. `claims`: what those of its disks say, once the source said that they name this host. "NotOurs":
+    none does; "Spent": nor will one, since who had it under this assignment has let go. "Ours" also where
+    none can be read here.
     """
 
     known: bool
@@ -38,27 +46,39 @@ class Arriving:
     mine: bool = False
     named: bool = False
     closing: bool = False
+    claims: WordOfClaims = "Ours"
 
 
 Step = Literal[
-    "Drop", "Prepare", "TellPrepared", "WirePorts", "TakeOver", "ClearUp", "Forget", "TellGone", "Wait"
+    "Drop",
+    "Prepare",
+    "TellPrepared",
+    "TellNotOurs",
+    "WirePorts",
+    "TakeOver",
+    "ClearUp",
+    "Forget",
+    "TellGone",
+    "Wait",
 ]
 
 
 def plan_arrival(seen: Arriving) -> Step:
     """The next step; "Wait" where there is none."""
-    coming = seen.coming
+    coming, is_denied = seen.coming, bool(seen.epoch) and seen.claims != "Ours"
     if not seen.known:
         return "Wait"
     if coming is None:
         if not seen.migration or seen.mine:
             return "Wait"
-        return "TellGone" if seen.gave_up else "Wait" if seen.epoch or seen.closing else "Prepare"
+        return (
+            "TellGone" if seen.gave_up or is_denied else "Wait" if seen.epoch or seen.closing else "Prepare"
+        )
     if coming.epoch:
         # it is this host's, whatever becomes of the migration's object
         over = not seen.migration and not seen.named
         return "Forget" if seen.mine or over else "TakeOver"
-    if seen.mine and not (seen.epoch and coming.uid == seen.migration):
+    if seen.mine and (is_denied or not (seen.epoch and coming.uid == seen.migration)):
         # assigned anew since, after a fence of the source: what came of it is old
         return "Wait" if coming.copies else "ClearUp"
     if coming.uid != seen.migration:
@@ -66,8 +86,10 @@ def plan_arrival(seen: Arriving) -> Step:
         return "ClearUp" if seen.migration else "Drop" if seen.closing and seen.domain else "Wait"
     if seen.gave_up:
         return "ClearUp"
+    if is_denied and seen.domain and seen.claims != "Spent":
+        return "TellNotOurs"
     if seen.epoch:
-        return "TakeOver"
+        return "ClearUp" if is_denied else "TakeOver"
     if seen.domain:
         # its data is kept: should it have been handed over, it starts from there
         return "Drop" if seen.closing else "WirePorts"

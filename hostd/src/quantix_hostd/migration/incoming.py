@@ -24,9 +24,10 @@ from quantix_hostd.clients.kernel_limits import allow_post_copy
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.migration.arrival import Arriving, plan_arrival
 from quantix_hostd.migration.awaited import awaited_of
+from quantix_hostd.migration.handed import word_of_claims
 from quantix_hostd.migration.kept import Coming, ComingStore, IncomingMove
 from quantix_hostd.migration.receiving import clear_up, coming_of, drop, prepare, take_over, tell_again, wire
-from quantix_hostd.migration.said import gone, is_over, newest, refusal, vm_uid_of
+from quantix_hostd.migration.said import gone, is_over, newest, not_ours, refusal, vm_uid_of
 from quantix_hostd.migration.sent_domain import Awaited
 from quantix_hostd.migration.switched import SwitchedGuests
 from quantix_hostd.virtualmachine.tools import VmTools
@@ -159,6 +160,9 @@ class IncomingMoves:
             return None
         if step == "Forget":
             await self._forget(vm_uid)
+        if step == "TellNotOurs" and manifest is not None and machine is not None:
+            said = not_ours(machine.metadata.name, self.tools.facts().name)
+            await self._report(manifest, self._ready(manifest, machine) | said)
         if step in ("TellPrepared", "WirePorts") and manifest is not None:
             await self._report(manifest, self._ready(manifest, machine))
         if step == "TellGone" and manifest is not None:
@@ -178,34 +182,30 @@ class IncomingMoves:
     async def _look(self, vm_uid: str, manifest: Manifest | None, coming: Coming | None) -> Arriving:
         domain = await self.tools.hypervisor.domain(domain_name(vm_uid)) if coming else None
         told_uid, told_epoch = self._told.get(vm_uid, ("", 0))
-        if manifest is None:
-            # the source's word counts, also once the API has forgotten the migration
-            told = coming is not None and coming.uid == told_uid
-            return Arriving(
-                known=self.known(),
-                migration=told_uid if told else "",
-                epoch=told_epoch if told else 0,
-                coming=coming,
-                mine=self.mine(vm_uid),
-                domain=domain is not None,
-                named=self._machine(vm_uid) is not None,
-                closing=self.closing(),
-            )
-        source = model_of(VirtualMachineMigration, manifest).status.source
-        uid, outcome = manifest["metadata"]["uid"], source.outcome if source else None
-        epoch = told_epoch if told_uid == uid else 0
-        if outcome == "HandedOver" and source is not None and source.epoch:
+        # the source's word counts, also once the API has forgotten the migration
+        uid = told_uid if coming is not None and coming.uid == told_uid else ""
+        source = None
+        if manifest is not None:
+            uid = manifest["metadata"]["uid"]
+            source = model_of(VirtualMachineMigration, manifest).status.source
+        epoch = told_epoch if uid == told_uid else 0
+        if source is not None and source.outcome == "HandedOver" and source.epoch:
             epoch = source.epoch
-        return Arriving(
+        vm, mine = self._machine(vm_uid), self.mine(vm_uid)
+        seen = Arriving(
             known=self.known(),
             migration=uid,
-            gave_up=outcome == "GaveUp",
+            gave_up=source is not None and source.outcome == "GaveUp",
             epoch=epoch,
             coming=coming,
             domain=domain is not None,
-            mine=self.mine(vm_uid),
+            mine=mine,
+            named=vm is not None,
             closing=self.closing(),
         )
+        if not seen.known or not epoch or (mine if coming is None else coming.epoch):
+            return seen
+        return replace(seen, claims=await word_of_claims(self.tools, VmRef(vm_uid, vm), coming))
 
     async def _prepare(self, vm_uid: str, manifest: Manifest) -> float | None:
         vm = self._machine(vm_uid)

@@ -139,7 +139,7 @@ def _key(tools: VmTools, pool: str) -> PoolKey:
 async def _make_copy(tools: VmTools, ref: VmRef, volume: Volume) -> None:
     pool, handle = volume.status.pool or "", _handle(volume)
     passphrase = await tools.passphrases.of(volume)
-    place = _place(tools, pool, handle)
+    place = place_of(tools, pool, handle)
     await tools.ask(place.pool, partial(_require_useless, tools, place))
     claim = Claim(0, None, ref.uid, tools.facts().cluster_uid, partial=True)
     capacity = size_bytes(volume.status.capacity or volume.spec.size or "0")
@@ -186,8 +186,8 @@ async def take_over(
     domain = await tools.hypervisor.domain(ref.domain)
     live = view(domain.live_xml) if domain is not None and domain.live_xml else None
     # not what the VM has by now: what was added since was never handed over
-    opened = tuple(disk_places(live).values()) or tuple(_place(tools, *volume) for volume in coming.volumes)
-    copied = tuple(_place(tools, pool, handle) for pool, handle in coming.copies)
+    opened = tuple(disk_places(live).values()) or tuple(place_of(tools, *volume) for volume in coming.volumes)
+    copied = tuple(place_of(tools, pool, handle) for pool, handle in coming.copies)
     for place in (place for place in copied if place in opened):
         await tools.ask(place.pool, partial(_take, tools, place, ref.uid, epoch))
     for place in (place for place in opened if place not in copied):
@@ -256,7 +256,7 @@ async def clear_up(tools: VmTools, ref: VmRef, coming: Coming) -> None:
     uuid = found.uuid if found is not None else coming.uuid or ref.uid
     await apply(tools, ref, (do.EnsureNoProcess(uuid), do.RemovePorts(coming.ports)))
     for pool, handle in coming.copies:
-        place = _place(tools, pool, handle)
+        place = place_of(tools, pool, handle)
         try:
             await tools.ask(place.pool, partial(_require_useless, tools, place))
         except (ClaimDamagedError, PermanentError) as error:
@@ -292,7 +292,7 @@ def _require_useless(tools: VmTools, place: VolumePlace) -> None:
         raise as_error(PermanentError, "TargetFailed", kept=place.shown)
 
 
-def _place(tools: VmTools, pool: str, handle: str) -> VolumePlace:
+def place_of(tools: VmTools, pool: str, handle: str) -> VolumePlace:
     return VolumePlace(_key(tools, pool), handle)
 
 

@@ -39,6 +39,12 @@ def gone(manifest: Manifest) -> dict[str, str]:
     return {"outcome": "Gone"} | {name: before[name] for name in ("reason", "message") if name in before}
 
 
+def not_ours(name: str, host: str) -> dict[str, str]:
+    """The source says that the guest is this host's, and its disks do not."""
+    text = render("SourceFailed", name=name, unnamed=host).text
+    return {"reason": "SourceFailed", "message": text}
+
+
 def refusal(error: QuantixError | OSError) -> dict[str, str]:
     if isinstance(error, QuantixError):
         return {"outcome": "Refused", "reason": error.reason, "message": message_of(error)[:MESSAGE_LENGTH]}

@@ -128,13 +128,13 @@ def _plan_beginning(
 
 
 def _is_between_pools(observed: Observed) -> bool:
-    """Whether something of a disk lies, or is about to lie, in a second pool, which this host alone clears
-    up. What is in Ceph goes on being of the host that acts on it. A move that has not begun waits itself
-    (`move_plan`).
+    """Whether something of a disk lies, or is about to lie, in a second pool, which may be a directory here:
+    this host clears that up while it acts on the volume, and what the guest takes along becomes the target's.
+    A move that has not begun waits itself (`move_plan`).
     """
-    local = (found.claim for found in observed.claims if found.place.is_local)
+    known = [found.claim for found in observed.claims if found.claim is not None]
     begun = any(move.begun for move in observed.moves)
-    return begun or any(claim is not None and claim.moved_from for claim in local)
+    return begun or any(claim.moved_from or claim.moving_to for claim in known)
 
 
 def _plan_sending(

@@ -19,6 +19,27 @@ CASES: list[tuple[str, Arriving, Step]] = [
     ("of one that nobody names nothing is done", Arriving(True, ""), "Wait"),
     ("one that was given up before is told to be gone", Arriving(True, "m1", gave_up=True), "TellGone"),
     ("one that was handed over without us waits", Arriving(True, "m1", epoch=2), "Wait"),
+    ("unless it was not, by the claims", Arriving(True, "m1", epoch=2, claims="NotOurs"), "TellGone"),
+    (
+        "nothing is kept of one that never came and that the claims do not hand over",
+        Arriving(True, "m1", epoch=2, coming=HALF, claims="NotOurs"),
+        "ClearUp",
+    ),
+    (
+        "a half that the claims do not hand over is kept",
+        Arriving(True, "m1", epoch=2, coming=HALF, domain=True, claims="NotOurs"),
+        "TellNotOurs",
+    ),
+    (
+        "a half ends once the source let go of its claims",
+        Arriving(True, "m1", epoch=2, coming=HALF, domain=True, claims="Spent"),
+        "ClearUp",
+    ),
+    (
+        "what was taken over by the claims stays so",
+        Arriving(True, "m1", epoch=2, coming=OURS, claims="NotOurs"),
+        "TakeOver",
+    ),
     ("a VM of this host does not come", Arriving(True, "m1", mine=True), "Wait"),
     ("one that is ready tells so", Arriving(True, "m1", coming=HALF), "TellPrepared"),
     ("what was left half made is made again", Arriving(True, "m1", coming=HALF_MADE), "Prepare"),
@@ -53,6 +74,7 @@ ARRIVING = st.builds(
     mine=st.booleans(),
     named=st.booleans(),
     closing=st.booleans(),
+    claims=st.sampled_from(["Ours", "NotOurs", "Spent"]),
 )
 
 
@@ -65,18 +87,21 @@ def test_step(seen: Arriving, step: Step) -> None:
 def test_it_is_never_taken_over_without_the_hand_over_of_this_very_attempt(seen: Arriving) -> None:
     if plan_arrival(seen) == "TakeOver":
         assert seen.coming is not None
-        assert seen.coming.epoch or (seen.epoch and seen.migration == seen.coming.uid)
+        handed = seen.epoch and seen.migration == seen.coming.uid and seen.claims == "Ours"
+        assert seen.coming.epoch or handed
 
 
 @given(ARRIVING)
-def test_it_is_never_cleared_up_without_the_sources_word(seen: Arriving) -> None:
+def test_it_is_never_cleared_up_without_the_sources_word_or_that_of_the_claims(seen: Arriving) -> None:
     if plan_arrival(seen) == "ClearUp":
         assert seen.coming is not None
         assert not seen.coming.epoch
         later = seen.migration not in ("", seen.coming.uid)
         given_up = seen.gave_up and seen.migration == seen.coming.uid
+        # by the claims nothing is handed over, and either nothing came or nobody can do so any more
+        never = seen.epoch and (seen.claims == "Spent" or (seen.claims == "NotOurs" and not seen.domain))
         # or the word of the leader, which fenced the source
-        assert later or given_up or (seen.mine and not seen.coming.copies)
+        assert later or given_up or never or (seen.mine and not seen.coming.copies)
 
 
 @given(ARRIVING)

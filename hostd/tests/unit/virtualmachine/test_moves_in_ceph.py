@@ -116,9 +116,9 @@ AT_REST = replace(INTO, wanted=False)
         (LOCAL, HELD, INTO, True),
         (LOCAL, HELD, replace(AT_REST, target_there=True), False),
         (LOCAL, replace(HELD, moved_from="fast"), AT_REST, False),
-        # what is left in the directory of the host that acts on it
-        (CEPH, replace(HELD, moved_from="local"), replace(OUT, wanted=False), True),
-        (CEPH, replace(HELD, moving_to="local"), replace(OUT, wanted=False), True),
+        (CEPH, HELD, replace(OUT, wanted=False), True),
+        (CEPH, replace(HELD, moved_from="local"), replace(OUT, wanted=False), False),
+        (CEPH, replace(HELD, moving_to="local"), replace(OUT, wanted=False), False),
     ],
 )
 def test_a_guest_leaves_its_host_once_nothing_is_left_that_only_that_clears_up(

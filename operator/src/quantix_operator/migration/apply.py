@@ -29,8 +29,8 @@ from quantix_operator.migration.model import (
     Action,
     Choose,
     CutOver,
+    GiveVolume,
     LetGo,
-    MoveVolumes,
     Name,
     Remove,
     Steps,
@@ -70,8 +70,10 @@ class Writer:
         match action:
             case Choose():
                 await self._choose(migration, action)
-            case MoveVolumes():
-                await self._move_volumes(action)
+            case GiveVolume():
+                placed = {"host": action.host, "confirmedHost": action.host}
+                live = self._objects.live(action.volume)
+                await self._scheduler.write(VOLUMES, live, placed, on_version=True)
             case Tell():
                 await self._tell(migration, action)
             case Remove():
@@ -108,12 +110,6 @@ class Writer:
         before = await self._vms.tie(vm, Ties(state, vm.status.restore), assignment)
         if before is not None:
             self._tell_vm(action, migration, before)
-
-    async def _move_volumes(self, action: MoveVolumes) -> None:
-        for volume in action.volumes:
-            live = self._objects.live(volume)
-            placed = {"host": action.target, "confirmedHost": action.target}
-            await self._scheduler.write(VOLUMES, live, placed, on_version=True)
 
     async def _tell(self, migration: VirtualMachineMigration, told: Tell) -> None:
         live = self._objects.live(migration)

@@ -31,12 +31,14 @@ class Prospect:
 @dataclass(frozen=True)
 class Move:
     """One migration. `vm`: the one that it names, or once it began the one that it began with, None when
-    that is gone; `volumes`: those of its disks whose data is on one host only; `prospect`: before it begins.
+    that is gone; `volumes`: those of its disks whose data is on one host only, `shared`: the others;
+    `prospect`: before it begins.
     """
 
     migration: VirtualMachineMigration
     vm: VirtualMachine | None = None
     volumes: tuple[Volume, ...] = ()
+    shared: tuple[Volume, ...] = ()
     prospect: Prospect | None = None
     snapshot: str = ""
     """One of the VM that a host is taking, before the VM says that it moves."""
@@ -97,11 +99,11 @@ class Name:
 
 
 @dataclass(frozen=True)
-class MoveVolumes:
-    """Say of each that its data is with the target now."""
+class GiveVolume:
+    """Say of it that this host keeps it now, for certain."""
 
-    volumes: tuple[Volume, ...]
-    target: str
+    volume: Volume
+    host: str
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class Remove:
     """Delete the migration, whose time is over."""
 
 
-Action = Choose | Name | MoveVolumes | CutOver | LetGo | Tell | Remove | Release
+Action = Choose | Name | GiveVolume | CutOver | LetGo | Tell | Remove | Release
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from quantix_operator.migration.prospects import (
     bytes_by_pool,
     local_volumes,
     prospect_of,
+    shared_volumes,
     volumes_of,
 )
 from quantix_operator.migration.turns import in_turn
@@ -78,7 +79,7 @@ def _begun(objects: Objects, migration: VirtualMachineMigration) -> Move:
     vm = objects.get(VirtualMachine, vm_key(migration))
     if vm is None or vm.metadata.uid != migration.status.virtual_machine_uid:
         return Move(migration)
-    begun = Move(migration, vm, local_volumes(objects, vm))
+    begun = Move(migration, vm, local_volumes(objects, vm), shared_volumes(objects, vm))
     if begun.is_named or begun.is_over:
         return begun
     # before the VM says that it moves others may begin with it
@@ -91,8 +92,14 @@ def _waiting(objects: Objects, migration: VirtualMachineMigration, coming: Bytes
         return Move(migration, vm)
     volumes = local_volumes(objects, vm)
     prospect = prospect_of(objects, vm, volumes, coming)
-    snapshot = snapshot_under_way(objects, vm)
-    return Move(migration, vm, volumes, prospect, snapshot, _displaced(objects, vm))
+    return Move(
+        migration,
+        vm,
+        volumes,
+        prospect=prospect,
+        snapshot=snapshot_under_way(objects, vm),
+        displaced=_displaced(objects, vm),
+    )
 
 
 def _displaced(objects: Objects, vm: VirtualMachine) -> Volume | None:

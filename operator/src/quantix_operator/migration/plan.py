@@ -1,6 +1,6 @@
 """What is to be done about every migration, from what was observed. Pure.
 
-    waits ──its turn──► Choose, Name ──► prepared ──► copying ──► HandedOver, Running ──► MoveVolumes, CutOver
+    waits ──its turn──► Choose, Name ──► prepared ──► copying ──► HandedOver, Running ──► GiveVolume, CutOver
       │                                     └── the source's GaveUp ──► LetGo                    │
       └── can never begin ──► Failed, Cancelled ◄──┘                                Succeeded ◄──┘
 
@@ -23,9 +23,9 @@ from quantix_operator.migration.model import (
     Action,
     Choose,
     CutOver,
+    GiveVolume,
     LetGo,
     Move,
-    MoveVolumes,
     Name,
     Observed,
     Plan,
@@ -35,9 +35,11 @@ from quantix_operator.migration.model import (
 from quantix_operator.migration.queue import Queue, not_running, others_first
 from quantix_operator.migration.verdicts import (
     cancelled,
+    denied,
     failed,
     gave_up,
     handed_epoch,
+    is_denied,
     lost_memory,
     lost_on_the_way,
     lost_track,
@@ -45,6 +47,7 @@ from quantix_operator.migration.verdicts import (
     under_way,
 )
 from quantix_operator.vmwork.telling import Release, Tell
+from quantix_operator.volumedata.right import is_open_in, needs_confirming
 
 
 def plan_migrations(observed: Observed, now: datetime) -> Plan:
@@ -105,12 +108,14 @@ def _chosen_again(move: Move, observed: Observed, now: datetime) -> tuple[Action
 def _named(move: Move, observed: Observed) -> tuple[Action, ...]:
     """Hosts act: only their words end it."""
     source, target = move.migration.status.source, move.migration.status.target
+    if is_denied(move.migration):
+        return (LetGo(), *_told(move, denied(move)))
     if source is not None and source.outcome == "GaveUp":
         return (LetGo(), *_told(move, gave_up(move)))
     epoch = handed_epoch(move)
-    if epoch is not None and target is not None and target.outcome in ("Running", "Lost"):
+    if epoch is not None and target is not None and move.vm and target.outcome in ("Running", "Lost"):
         host = move.migration.status.target_host or ""
-        return (*_volumes(move, host), CutOver(host, epoch), *_told(move, _arrived(move)))
+        return (*_volumes(move, move.vm, host), CutOver(host, epoch), *_told(move, _arrived(move)))
     return _told(move, under_way(move, observed.silent))
 
 
@@ -118,17 +123,28 @@ def _arrived(move: Move) -> Tell:
     return lost_memory(move) if lost_on_the_way(move.migration) else succeeded(move)
 
 
-def _volumes(move: Move, target: str) -> tuple[Action, ...]:
-    """Before the VM: a volume that is said to be with a host that the VM never had would be taken back."""
+def _volumes(move: Move, vm: VirtualMachine, target: str) -> tuple[Action, ...]:
+    """Before the VM: a volume that is said to be with a host that the VM never had would be taken back. Of
+    those that every host reaches the guest takes along what it has open.
+    """
+    opened = {volume.metadata.uid for volume in move.shared if is_open_in(volume, vm)}
+    come = (*move.volumes, *(volume for volume in move.shared if volume.metadata.uid in opened))
     there = (target, target)
-    left = tuple(item for item in move.volumes if (item.status.host, item.status.confirmed_host) != there)
-    return (MoveVolumes(left, target),) if left else ()
+    left = (item for item in come if (item.status.host, item.status.confirmed_host) != there)
+    stay = (volume for volume in move.shared if volume.metadata.uid not in opened)
+    kept = (volume for volume in stay if needs_confirming(volume, vm, target))
+    return (
+        *(GiveVolume(volume, target) for volume in left),
+        *(GiveVolume(volume, volume.status.host or "") for volume in kept),
+    )
 
 
 def _unnamed(move: Move, observed: Observed) -> tuple[Action, ...]:
     """Chosen, and the VM does not say so: it was not written yet, or it is over and that was not told."""
     status, vm = move.migration.status, move.vm
     source = status.source
+    if is_denied(move.migration):
+        return _told(move, denied(move))
     if source is not None and source.outcome == "GaveUp":
         return _told(move, gave_up(move))
     assignment = vm.status.assignment if vm is not None else None

@@ -61,6 +61,11 @@ def local_volumes(objects: Objects, vm: VirtualMachine) -> tuple[Volume, ...]:
     return tuple(volume for volume in volumes_of(objects, vm) if not in_shared_pool(objects, volume))
 
 
+def shared_volumes(objects: Objects, vm: VirtualMachine) -> tuple[Volume, ...]:
+    """Those that every host of their pool reaches."""
+    return tuple(volume for volume in volumes_of(objects, vm) if in_shared_pool(objects, volume))
+
+
 def bytes_by_pool(volumes: Iterable[Volume]) -> Mapping[str, int]:
     """What their guests may fill."""
     found: Counter[str] = Counter()

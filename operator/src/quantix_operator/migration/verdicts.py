@@ -64,6 +64,22 @@ def lost_memory(move: Move) -> Tell:
     return failed(fact("Ready", "False", "PostCopyFailed", name=name, host=target))
 
 
+def is_denied(migration: VirtualMachineMigration) -> bool:
+    """Whether the source says that it handed the VM over, and nothing of it is with the target, or ever will
+    be, since its disks do not name that.
+    """
+    source, target = migration.status.source, migration.status.target
+    handed = source is not None and source.outcome == "HandedOver"
+    return handed and target is not None and target.outcome in ("Refused", "Gone")
+
+
+def denied(move: Move) -> Tell:
+    """The VM stays: the claims say whose it is."""
+    name, status = move.migration.spec.virtual_machine, move.migration.status
+    told = {"host": status.source_host, "unnamed": status.target_host}
+    return failed(fact("Ready", "False", "SourceFailed", **told, name=name))
+
+
 def lost_track() -> Tell:
     """The VM is gone, or is no longer moved, and no host said how it ended."""
     return failed(fact("Ready", "False", "SourceFailed"))
@@ -142,6 +158,9 @@ def _cutting_over(move: Move, hosts: Mapping[str, str], name: str, silent: froze
         return fact("Ready", "False", "CuttingOver", **hosts, name=name, epochs=DIFFER)
     if hosts["target"] in silent:
         return fact("Ready", "False", "CuttingOver", silent=hosts["target"])
+    if target is not None and target.reason:
+        told = {"source": hosts["source"], "unnamed": hosts["target"]}
+        return fact("Ready", "False", "CuttingOver", **told, name=name)
     source = move.migration.status.source
     if source is not None and source.mode == "PostCopy":
         told = {"source": hosts["source"], "running": hosts["target"]}

@@ -31,6 +31,7 @@ from quantix_operator.dispatch import Mapper, OnChangeOf
 from quantix_operator.objects import Objects
 from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it, volume_but_its_making
 from quantix_operator.passes import Each, Pace, one_key
+from quantix_operator.scheduling.keepers import confirm_keepers
 from quantix_operator.scheduling.observe import observe
 from quantix_operator.scheduling.pass_plan import Change, plan_pass
 from quantix_operator.scheduling.writing import placement_status, ties_of
@@ -135,6 +136,8 @@ class PlacementController:
             live, change.scheduled, change.assignment, ties_of(change.vm), now, change.unfit
         )
         try:
+            if change.assignment.host is not None:
+                await confirm_keepers(self._writer, self._objects, change.vm, change.assignment.host)
             written = await self._writer.write(VIRTUAL_MACHINES, live, status, on_version=True)
         except (Conflict, NotFound):
             return _CONFLICT_RETRY_S

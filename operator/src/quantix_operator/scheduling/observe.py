@@ -146,7 +146,7 @@ def _candidate(
     if settled is not None:
         return settled
     occupant = objects.once(vm, _given_occupant, instance_type)
-    volumes = _volumes(objects, vm)
+    volumes = disk_volumes(objects, vm)
     barred = barrier(vm, identities, instance_type) is not None
     addressed = has_its_addresses(vm, vm.status.nics)
     prepared = occupant is not None and volumes is not None and addressed and not barred
@@ -185,7 +185,7 @@ def _sizing(vm: VirtualMachine, instance_type: InstanceType | None) -> Sizing | 
     return kept(vm)
 
 
-def _volumes(objects: Objects, vm: VirtualMachine) -> tuple[Volume, ...] | None:
+def disk_volumes(objects: Objects, vm: VirtualMachine) -> tuple[Volume, ...] | None:
     """The Volumes of all disks; None while one is missing or not this VM's."""
     volumes = []
     for disk in vm.spec.disks:

@@ -33,6 +33,7 @@ from quantix_operator.volumedata.right import (
     host_of_owners,
     in_shared_pool,
     is_denied,
+    is_open_in,
     owners_of,
 )
 
@@ -45,9 +46,10 @@ def observe(objects: Objects, volume: Volume) -> Observed:
     host = objects.get(Host, volume.status.host) if volume.status.host else None
     owners = owners_of(objects, volume)
     host_lost = bool(volume.status.host) and (host is None or lost(host))
+    guest_host = _guest_host(objects, volume, owners)
     return Observed(
         volume=volume,
-        denied=is_denied(objects, volume),
+        denied=not guest_host and is_denied(objects, volume),
         assigned_host=host_of_owners(owners),
         owners=tuple(vm.metadata.name for vm in owners),
         growth=_growth(objects, volume, pool_of(objects, volume.status.pool, namespace) or pool),
@@ -61,13 +63,24 @@ def observe(objects: Objects, volume: Volume) -> Observed:
         missing_source=_missing_source(objects, volume),
         unmade_source=_unmade_source(objects, volume),
         host_lost=host_lost,
-        successor=_successor(objects, volume, owners, pool_name) if host_lost else "",
+        successor=guest_host or (_successor(objects, volume, owners, pool_name) if host_lost else ""),
         made_for_vm=LABEL_VIRTUAL_MACHINE_UID in volume.metadata.labels,
         no_room=_no_room(objects, volume, pool),
         readable_copy=_readable_copy(objects, volume),
         going=is_going(objects, volume),
         staying=staying_fact(objects, volume),
     )
+
+
+def _guest_host(objects: Objects, volume: Volume, owners: Sequence[VirtualMachine]) -> str:
+    """The host whose guest has a Volume of a shared pool open, where another host acts on it; "" for none. A
+    VM that moves is handed on by its migration.
+    """
+    if volume.deleting or not volume.status.host or not in_shared_pool(objects, volume):
+        return ""
+    having = [vm for vm in owners if vm.status.migration is None and is_open_in(volume, vm)]
+    host = host_of_owners(having)
+    return host if host != volume.status.host else ""
 
 
 def _successor(objects: Objects, volume: Volume, owners: Sequence[VirtualMachine], pool: str) -> str:

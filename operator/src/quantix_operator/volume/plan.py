@@ -53,7 +53,7 @@ class Observed:
     """`pool`: the resolved pool, "" when there is none; `place`: the host that would act on it, "" for none;
     `missing_source`: kind and name of what it is made from and is not there; `unmade_source`: reason and
     fields of what is said while the volume that it is made from has no data, None when it has; `host_lost`:
-    its host is silent; `successor`: the host that makes it instead, "" for none; `no_room`: the fields of
+    its host is silent; `successor`: the host that acts on it instead, "" for none; `no_room`: the fields of
     PoolFull while its pool must not promise it; `denied`: its host has no right to it; `assigned_host`: the
     host that its VMs are assigned to, "" for none; `owners`: the names of those VMs; `growth`: None when it
     is as large as spec wants; `stranded`: one of those VMs that no host takes for now; `off`: one that is off

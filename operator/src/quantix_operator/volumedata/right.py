@@ -8,6 +8,9 @@ to be. The proof is one of (docs/adr/0009):
   while no VM had it. Hosts cannot take a Volume that no VM has, so that word was judged before.
 - the assignment of a VM that has it: `host`, or `lastHost` while the VM has none.
 
+Data in a shared pool does not bind its VM, which gets other hosts. So whoever keeps such data is confirmed
+before that: by the placement controller, and by migrations, in which it becomes the target's.
+
 Called by the controllers of Volumes and VMs and by the scheduler. Reads the cache only.
 """
 
@@ -21,12 +24,7 @@ from quantix_operator.objects import Objects
 
 
 def is_denied(objects: Objects, volume: Volume) -> bool:
-    """Whether the word of its host does not count.
-
-    Data in a shared pool is nobody's alone: its host changes with the VM and pins nothing.
-    """
-    if not volume.status.host or in_shared_pool(objects, volume):
-        return False
+    """Whether the word of its host does not count."""
     return refuted(volume, owners_of(objects, volume))
 
 
@@ -45,6 +43,20 @@ def host_of_owners(owners: Sequence[VirtualMachine]) -> str:
     """The host that the VMs which have the Volume are assigned to, "" for none."""
     assignments = (vm.status.assignment for vm in owners)
     return next((item.host for item in assignments if item is not None and item.host), "")
+
+
+def needs_confirming(volume: Volume, vm: VirtualMachine, host: str) -> bool:
+    """Whether the VM alone proves now that the host of its Volume keeps it, and will no more on `host`."""
+    keeper = volume.status.host
+    return keeper not in (None, "", host, volume.status.confirmed_host) and not refuted(volume, (vm,))
+
+
+def is_open_in(volume: Volume, vm: VirtualMachine) -> bool:
+    """Whether the guest of the VM's host has it open, and so the claim: nobody else is at work on it."""
+    assignment, runtime = vm.status.assignment, vm.status.runtime
+    if assignment is None or not assignment.host or runtime.observed_epoch != assignment.epoch:
+        return False
+    return any(disk.volume_uid == volume.metadata.uid for disk in runtime.disks)
 
 
 def owners_of(objects: Objects, volume: Volume) -> tuple[VirtualMachine, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from quantix_api.resources import EVENTS, VIRTUAL_MACHINES, VOLUMES
+from quantix_api.resources import EVENTS, STORAGE_POOLS, VIRTUAL_MACHINES, VOLUMES
 from quantix_client.api import ApiClient, Manifest
 from quantix_client.errors import ApiError, Forbidden
 from quantix_lab.host_credentials import host_kubeconfig
@@ -29,7 +29,7 @@ async def thief(world: OperatorWorld, tmp_path_factory: pytest.TempPathFactory) 
         yield client
 
 
-async def claim(thief: ApiClient, volume: Manifest, manager: str) -> None:
+async def claim(thief: ApiClient, volume: Manifest, manager: str, pool: str = "local") -> None:
     """Say that h9 has made the data."""
     known = volume["metadata"]
     body = {
@@ -37,7 +37,7 @@ async def claim(thief: ApiClient, volume: Manifest, manager: str) -> None:
         "status": {
             "host": "h9",
             "phase": "Available",
-            "pool": "local",
+            "pool": pool,
             "capacity": "1Gi",
             "handle": known["uid"],
             "data": "Present",
@@ -74,6 +74,23 @@ async def test_a_host_draws_no_vm_to_itself_by_taking_its_volume(
     running = await world.until_ready("web-1", namespace)
     assert running["status"]["assignment"]["host"] == "h1"
     assert (await world.admin.get(VOLUMES, "web-1-root", namespace))["status"]["host"] == "h1"
+
+
+async def test_a_host_takes_no_volume_in_ceph_either(
+    world: OperatorWorld, namespace: str, thief: ApiClient
+) -> None:
+    pool = f"ceph-{namespace}"
+    rbd = {"monitors": ["192.0.2.1"], "pool": "quantix", "user": "u", "secretRef": {"name": "s"}}
+    await world.apply(STORAGE_POOLS, pool, {"rbd": rbd})
+    spec = SMALL | {"disks": [DISK | {"pool": pool}], "powerState": "Stopped"}
+    await world.apply(VIRTUAL_MACHINES, "web-1", spec, namespace)
+    volume = await world.until(VOLUMES, "web-1-root", lambda found: True, namespace)
+    await claim(thief, volume, "quantix-hostd", pool)
+    await _until_denied(world, namespace)
+    cleared = await world.until(
+        VOLUMES, "web-1-root", lambda found: "host" not in (found.get("status") or {}), namespace
+    )
+    assert not {"handle", "data", "capacity", "pool"} & set(cleared["status"])
 
 
 async def test_a_volume_of_an_assigned_vm_goes_to_that_vms_host(

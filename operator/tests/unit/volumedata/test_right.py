@@ -86,7 +86,14 @@ CASES: dict[str, tuple[tuple[Objects, Volume], bool]] = {
         world({"host": "h1", "epoch": 1}, {**SAID, **ATTACHED}, marks={}),
         False,
     ),
-    "its pool is shared, so that it pins nothing": (world(None, SAID, pool=SHARED), False),
+    "every host reaches its pool, and the VM was never given to that one": (
+        world(None, SAID, pool=SHARED),
+        True,
+    ),
+    "every host reaches its pool, and the VM has moved on from a confirmed one": (
+        world({"host": "h2", "epoch": 3}, {**SAID, "confirmedHost": "h1"}, pool=SHARED),
+        False,
+    ),
 }
 
 
@@ -113,6 +120,13 @@ def test_only_a_host_with_a_right_draws_a_vm_to_itself(
     (candidate,) = observe(objects).candidates
     assert candidate.guest is not None
     assert [pin.host for pin in candidate.guest.pins] == (["h1"] if pinned else [])
+
+
+def test_data_that_every_host_reaches_binds_no_vm() -> None:
+    objects, _ = world({"epoch": 2, "lastHost": "h1"}, SAID, pool=SHARED)
+    (candidate,) = observe(objects).candidates
+    assert candidate.guest is not None
+    assert candidate.guest.pins == ()
 
 
 def test_what_a_denied_host_says_of_the_data_does_not_count() -> None:

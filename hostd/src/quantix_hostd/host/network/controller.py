@@ -42,7 +42,7 @@ from quantix_hostd.host.network.model import (
     PhysicalWire,
 )
 from quantix_hostd.host.network.physical import PREFIX, physical_wires
-from quantix_hostd.host.network.plan import plan_network, traffic_problem
+from quantix_hostd.host.network.plan import plan_network, traffic_problem, unknown_platform
 from quantix_hostd.host.network.tunnel import Underlay, attached_wire, tunnel_place
 
 _SYSTEM_OVS_RUN = "unix:/run/openvswitch/"
@@ -72,11 +72,12 @@ async def _unknown() -> None:
 @dataclass(frozen=True)
 class KnownAddresses:
     """What is asked at each look: the addresses at which hostd serves and from which it reaches the API, and
-    those of the platform, None while they are not known.
+    those of the platform, None while they are not known; `missed` tells whether that is so for long.
     """
 
     own: Callable[[], Awaitable[frozenset[str]]] = _none
     platform: Callable[[], Awaitable[frozenset[str] | None]] = _unknown
+    missed: Callable[[], bool] = lambda: False
 
 
 class HostNetwork:
@@ -146,8 +147,9 @@ class HostNetwork:
                 return replace(facts, problem=(error.reason, message_of(error)))
             text = render("NetworkDown", process="Open vSwitch", said=error.message).text
             return replace(facts, problem=("NetworkDown", text))
-        dropped = traffic_problem(spec, state)
-        return replace(facts, traffic_problem=dropped or unusable or too_small(host, tunnel, networks, state))
+        closed = unknown_platform(spec) if self._addresses.missed() else None
+        closed = closed or traffic_problem(spec, state) or unusable
+        return replace(facts, traffic_problem=closed or too_small(host, tunnel, networks, state))
 
     async def _wires(self, host: Host) -> tuple[tuple[PhysicalWire, ...], tuple[str, str] | None]:
         if not host.spec.physical_networks:

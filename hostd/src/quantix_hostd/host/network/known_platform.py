@@ -16,6 +16,8 @@ from quantix_hostd.platform_addresses import monitors_of
 
 # looks are 30 s apart, and more often when much changes
 _RESOLVED_FOR_S = 20.0
+# the operator tells it seconds after the first host told its own addresses
+_TOLD_WITHIN_S = 15.0
 
 Objects = Mapping[str, Mapping[str, Any]]
 
@@ -39,6 +41,11 @@ class Platform:
         self._hosts: frozenset[str] | None = None
         self._named: dict[str, frozenset[str]] = {}
         self._resolved_s = -math.inf
+        self._since_s = self._clock.monotonic()
+
+    def is_missed(self) -> bool:
+        """Whether the operator's object was not there for longer than a new host waits for it."""
+        return self._hosts is None and self._clock.monotonic() - self._since_s > _TOLD_WITHIN_S
 
     async def addresses(self) -> frozenset[str] | None:
         """All that are known, None before the operator's object was read for the first time. What was known

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from quantix_api.errors import PermanentError
 from quantix_api.messages import as_error, render
+from quantix_api.resources import NAMESPACE_SYSTEM, PLATFORM_CONFIG_MAP
 from quantix_hostd.facts.links import HOST_LEG, Route
 from quantix_hostd.facts.switch import OWNER_KEY, InternalPort
 from quantix_hostd.host.network.model import (
@@ -89,6 +90,16 @@ def traffic_problem(spec: NetworkSpec, state: NetworkState) -> tuple[str, str] |
         return None
     command = f"iptables -I FORWARD -i {EXTERNAL_BRIDGE} -j ACCEPT, and the same with -o"
     return "HostFirewallDropsGuests", render("HostFirewallDropsGuests", host=spec.host, command=command).text
+
+
+def unknown_platform(spec: NetworkSpec) -> tuple[str, str] | None:
+    """(reason, message) of what keeps the packet filter from letting anything new out (docs/adr/0056)."""
+    if not spec.ways_out or spec.platform is not None:
+        return None
+    text = render(
+        "PlatformUnknown", host=spec.host, named=PLATFORM_CONFIG_MAP, namespace=NAMESPACE_SYSTEM
+    ).text
+    return "PlatformUnknown", text
 
 
 def _refuse_foreign_ovn(spec: NetworkSpec, state: NetworkState) -> None:

@@ -144,6 +144,7 @@ CEPH_POOL_MISSING = "there is no pool {pool} in the cluster"
 CEPH_FOREIGN = "it carries the mark of another Quantix cluster, {cluster}"
 CEPH_NO_MONITOR = "spec.rbd.monitors names none"
 CEPH_NAMESPACE = "spec.rbd.namespace is not built yet"
+CALL_GIVEN_UP = "a call was not answered for minutes, and goes over another connection next time"
 """Why a pool in Ceph cannot be used."""
 
 CEPH_QUOTA_USED = "all of its quota is used"

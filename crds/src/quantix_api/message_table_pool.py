@@ -62,6 +62,13 @@ POOL_TEMPLATES: tuple[Template, ...] = (
         "bring the pool back; it goes on by itself",
     ),
     Template(
+        "PoolUnreachable",
+        "VirtualMachine, Volume, Image",
+        "{host} gets no answers from pool {pool}: over {connections} connections to Ceph calls were never "
+        "answered.",
+        "end hostd on {host}, which is then started anew; its guests run on",
+    ),
+    Template(
         "PoolFull",
         "Volume, Image",
         "Pool {pool} has no room for {what}.",

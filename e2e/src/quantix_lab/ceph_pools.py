@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 
 from quantix_hostd.claims import CephPool
-from quantix_hostd.clients.ceph import CephAccess, CephClients
+from quantix_hostd.clients.ceph import CephClients
+from quantix_hostd.clients.ceph_connection import CephAccess
 from quantix_lab.ceph_cluster import CephCluster
 from quantix_lab.vm_manifests import Manifest
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 import pytest
 
 from quantix_hostd.clients import pool_rbd, rbd_calls, rbd_import, rbd_snapshots, rbd_watchers
-from quantix_hostd.clients.ceph import CephAccess
+from quantix_hostd.clients.ceph_connection import CephAccess
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.volume import rbd_disk
 

@@ -250,9 +250,8 @@ class HostPools:
         return [(uid, pool) for uid, pool in found if isinstance(pool, PoolDir)]
 
     def deleted(self) -> dict[str, PoolDir]:
-        """By UID the pools that this process has used, that were deleted since, and that are not `put_away`.
-
-        One that went while hostd did not run is not among them.
+        """By UID the pools that this process has used, that were deleted since while it ran, and that are not
+        `put_away`.
         """
         known = {manifest["metadata"].get("uid", "") for manifest in self.pools.values()}
         return {uid: pool for uid, pool in self.in_use.items() if uid not in known}
@@ -274,8 +273,11 @@ class HostPools:
 
     def _hangs(self, pool: Pool, silent: SilentPlaceError) -> TransientError:
         about = {"host": self.host, "pool": pool.name, "said": silent}
-        hangs = {"hangs": pool.path} if isinstance(pool, PoolDir) else {}
-        return as_error(TransientError, "PoolUnreachable", **about, **hangs)
+        if isinstance(pool, PoolDir):
+            return as_error(TransientError, "PoolUnreachable", **about, hangs=pool.path)
+        places = (pool.key, *((pool.key, what) for what in Scan))
+        owed = self.ceph.fell_silent(pool.key, self.threads, places) if self.ceph is not None else None
+        return owed or as_error(TransientError, "PoolUnreachable", **about)
 
     def find(self, name: str | None) -> StoragePool:
         """The pool of this name (None: the default one). Raises WaitingError (PoolNotFound)."""

@@ -12,6 +12,8 @@ import fcntl
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -35,7 +37,11 @@ from quantix_hostd.settings import Settings, parse
 
 _RETRY_S = 2.0
 # Python's own number on two CPUs is six: what hangs on one pool would keep all of hostd waiting
-_THREADS = 64
+_AT_ONCE = 64
+# of a stop: its supervisor kills after 30 s
+_STOP_S = 20.0
+# for threads that nothing waits for any more
+_THREADS_S = 5.0
 # sysexits(3) EX_CONFIG: starting again is no use until somebody changes something
 EXIT_CONFIG = 78
 
@@ -101,10 +107,15 @@ def hold_root(settings: Settings) -> IO[str]:
 async def run_until_stopped(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT (0); 1 when it should be started anew, 78 when that is no use."""
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="hostd"))
+    loop.set_default_executor(ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="hostd"))
     running = asyncio.create_task(serve(settings), name="serve")
+
+    def stop() -> None:
+        end_within(_STOP_S, 0)
+        running.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, running.cancel)
+        loop.add_signal_handler(number, stop)
     try:
         await running
     except asyncio.CancelledError:
@@ -115,6 +126,22 @@ async def run_until_stopped(settings: Settings) -> int:
     except ExceptionGroup as group:
         return explain(leaves(group))
     return 1
+
+
+def end_within(seconds: float, code: int) -> None:
+    """End the process after that time where it has not ended by itself. What a disk, a QEMU or Ceph never
+    answers keeps a thread, and neither Python nor who waits for it would let go of that one.
+    """
+
+    def end() -> None:
+        time.sleep(seconds)
+        log.warning("hostd ends beside threads that do not", waited_s=seconds)
+        # which ones, and where they are
+        faulthandler.dump_traceback()
+        sys.stdout.flush()
+        os._exit(code)
+
+    threading.Thread(target=end, name="end", daemon=True).start()
 
 
 def leaves(group: ExceptionGroup[Exception]) -> list[Exception]:
@@ -135,6 +162,12 @@ def explain(errors: Sequence[Exception]) -> int:
     return EXIT_CONFIG if all(isinstance(error, PermanentError) for error in errors) else 1
 
 
+async def _ended(settings: Settings) -> int:
+    code = await run_until_stopped(settings)
+    end_within(_THREADS_S, code)
+    return code
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entrance of `quantix-hostd`. Exit codes: 0 stopped, 1 start anew, 2 wrong flags, 78 needs a hand."""
     settings = parse(sys.argv[1:] if arguments is None else arguments)
@@ -143,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     faulthandler.enable()
     try:
         with hold_root(settings):
-            code = asyncio.run(run_until_stopped(settings))
+            code = asyncio.run(_ended(settings))
     except QuantixError as error:
         code = explain([error])
     sys.exit(code)

@@ -14,7 +14,8 @@ from quantix_api.layout import Layout
 from quantix_client.errors import Forbidden
 from quantix_hostd.ceph_pools import CephPools
 from quantix_hostd.claims import CephPool, VolumePlace, place_recorded, place_shown, pools_in_ceph
-from quantix_hostd.clients.ceph import CephAccess, CephClients
+from quantix_hostd.clients.ceph import CephClients
+from quantix_hostd.clients.ceph_connection import CephAccess
 from quantix_hostd.clients.files import FileOwner
 from quantix_hostd.clients.pool_dir import PoolPlaceError
 from quantix_hostd.clients.qemu_rbd import monitor_addresses

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from quantix_hostd.clients.rbd_watchers import hosts_of
+from quantix_hostd.clients.blocklist import hosts_of
 from quantix_lab.images_in_memory import Stored, pool_in_memory
 
 

@@ -10,6 +10,8 @@ import threading
 from pathlib import Path
 from unittest.mock import patch
 
+import pytest
+
 from quantix_hostd import service
 from quantix_hostd.settings import Settings, parse
 
@@ -43,3 +45,39 @@ def test_where_code_of_libvirt_or_ceph_crashed_is_in_the_log(tmp_path: Path) -> 
     assert ended.returncode == -signal.SIGSEGV, ended.stderr
     assert "Fatal Python error: Segmentation fault" in ended.stderr
     assert "in crashing" in ended.stderr
+
+
+_STOPPED = """
+import asyncio, sys, threading
+from quantix_hostd import service
+from quantix_hostd.thread_calls import to_the_end
+
+def never():
+    print("begun", flush=True)
+    threading.Event().wait()
+
+async def waits_to_the_end(settings):
+    await to_the_end(lambda _: never())
+
+async def left_a_thread(settings):
+    await asyncio.to_thread(never)
+
+service.serve, service._STOP_S, service._THREADS_S = globals()[sys.argv[2]], 1.0, 0.5
+service.main(["--root", sys.argv[1]])
+"""
+
+
+@pytest.mark.parametrize("serve", ["waits_to_the_end", "left_a_thread"])
+def test_it_ends_when_it_is_told_to_beside_a_thread_that_does_not(serve: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _STOPPED, str(tmp_path), serve]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        try:
+            assert running.stdout.readline() == "begun\n"
+            running.terminate()
+            said = "".join(running.communicate(timeout=60))
+        finally:
+            running.kill()
+    assert running.returncode == 0, said
+    assert "hostd ends beside threads that do not" in said
+    assert "in never" in said, "who did not end"

@@ -1,12 +1,8 @@
 """The connections of this process to the Ceph clusters of its pools: one a StoragePool, opened when needed.
 
 Used by `ceph_claims`, `pool_rbd` and the makers of disks through `CephClients`. Everything here blocks, for
-some seconds at most (the timeouts below): call it from a thread with a deadline (`patience`). They are this
-daemon's only: QEMU waits for as long as it takes. Options: docs.ceph.com, "Ceph Client Config Reference".
-
-Where a pool is full, clients hold their writes back, also those that remove. This daemon's are sent all the
-same (librados, `rados_set_osdmap_full_try`): what takes no more room is done, so that volumes are removed and
-claims change hands, and all else is refused at once.
+some seconds at most (`ceph_connection`): call it from a thread with a deadline (`patience`). What is never
+answered all the same is given up with its connection (`open_anew`, docs/adr/0060).
 """
 
 from __future__ import annotations
@@ -15,11 +11,11 @@ import errno
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from quantix_api.errors import QuantixError, TransientError
 from quantix_api.message_table_phrases import (
+    CALL_GIVEN_UP,
     CEPH_KEY_REFUSED,
     CEPH_OSD_FULL,
     CEPH_POOL_MISSING,
@@ -30,64 +26,18 @@ from quantix_api.message_table_phrases import (
 )
 from quantix_api.messages import as_error
 from quantix_hostd.claims import CephPool
-from quantix_hostd.clients.ceph_library import BindingMissingError, rados
+from quantix_hostd.clients.ceph_connection import TIMEOUT_S, CephAccess, Connection
+from quantix_hostd.clients.ceph_library import BindingMissingError
+from quantix_hostd.clients.given_up import Call, this_call
 from quantix_hostd.clients.pool_dir import PoolPlaceError
 
-_TIMEOUT_S = 5
-_OPTIONS = {
-    "rados_osd_op_timeout": str(_TIMEOUT_S),
-    "rados_mon_op_timeout": str(_TIMEOUT_S),
-    "client_mount_timeout": str(_TIMEOUT_S),
-    # of a cluster that is away the first that answers counts
-    "mon_client_hunt_interval": "1",
-    "rbd_cache": "false",
-    # two threads a connection are enough for what is asked here
-    "ms_async_op_threads": "2",
-    # One runs whatever comes back. Beside a second one, an image may be closed and freed while what opened it
-    # is about to take a lock in it (librbd 16.2, ImageState): a call that is never answered, or a broken heap
-    "librados_thread_count": "1",
-    "log_file": "",
-    "log_to_stderr": "false",
-    "err_to_stderr": "false",
-    "admin_socket": "",
-    "auth_client_required": "cephx",
-}
-
-
+# over which answers are owed for ever
+_MOST_OWING = 3
 _FULL = {errno.ENOSPC: CEPH_OSD_FULL, errno.EDQUOT: CEPH_QUOTA_USED}
 
 
-@dataclass(frozen=True)
-class CephAccess:
-    """Where a pool is, and as whom: as its StoragePool says it. `secret`: the name of what holds the key."""
-
-    monitors: tuple[str, ...]
-    pool: str
-    user: str
-    key: str = field(repr=False)
-    secret: str = ""
-
-    @property
-    def addresses(self) -> str:
-        """Of the monitors, as Ceph's own options list them."""
-        return ",".join(self.monitors)
-
-
-@dataclass(eq=False)
-class _Client:
-    """A connection. `users`: the calls under way in it. `shut_out`: the cluster takes nothing from it any
-    more, so that the last of them closes it.
-    """
-
-    access: CephAccess
-    cluster: Any
-    ioctx: Any
-    users: int = 0
-    shut_out: bool = False
-
-    def close(self) -> None:
-        self.ioctx.close()
-        self.cluster.shutdown()
+class AnswersOwedError(TransientError):
+    """Over as many connections to a pool as may be left behind."""
 
 
 class CephClients:
@@ -96,8 +46,9 @@ class CephClients:
     def __init__(self, host: str) -> None:
         self.host = host
         self._accesses: dict[CephPool, CephAccess] = {}
-        self._clients: dict[CephPool, _Client] = {}
-        self._left: list[_Client] = []
+        self._clients: dict[CephPool, Connection] = {}
+        # not used for new calls any more
+        self._left: dict[CephPool, list[Connection]] = {}
         # of each pool: two threads must not open it at once
         self._locks: dict[CephPool, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -151,22 +102,71 @@ class CephClients:
         """Make no more use of a pool."""
         with self._lock_of(pool):
             self._accesses.pop(pool, None)
-            if pool in self._clients:
-                self._left.append(self._clients.pop(pool))
+            self._leave(pool)
+
+    def open_anew(self, pool: CephPool) -> TransientError:
+        """Leave behind whatever answers are owed over, and use another connection; why those calls are given
+        up.
+
+        First the cluster shuts the old ones out: of what comes late over them, an OSD that the new one has
+        asked anything since then does nothing. Raises as `opened`, and nothing has changed then;
+        AnswersOwedError where as many were left behind as may be.
+        """
+        with self._lock_of(pool):
+            access, left = self.known_access(pool), self._left.get(pool, [])
+            owing = [client for client in left if client.calls]
+            used = [client for client in [self._clients.get(pool)] if client is not None]
+        about = {"host": self.host, "pool": pool.name}
+        why = as_error(TransientError, "PoolUnreachable", **about, said=CALL_GIVEN_UP)
+        if len(owing) >= _MOST_OWING:
+            raise as_error(AnswersOwedError, "PoolUnreachable", **about, connections=len(owing) + len(used))
+        new: Connection | None = None
+        try:
+            new = Connection.opened(access)
+            new.supersede([*owing, *used])
+        except Exception as error:
+            if new is not None:
+                new.close()
+            raise self._explained(pool, error) from error
+        with self._lock_of(pool):
+            for client in (*owing, *used):
+                client.shut_out = True
+                for call in client.calls:
+                    call.given_up = why
+            # it may have been closed as it was shut out, or the pool forgotten
+            if self._clients.get(pool) in used:
+                self._leave(pool)
+            taken = pool in self._accesses and pool not in self._clients
+            if taken:
+                self._clients[pool] = new
+        if not taken:
+            new.close()
+        return why
+
+    def _leave(self, pool: CephPool) -> None:
+        """Calls of other threads may be on their way in it: it stays open."""
+        if pool in self._clients:
+            self._left.setdefault(pool, []).append(self._clients.pop(pool))
 
     def close(self) -> None:
-        """Close everything: nothing may be on its way any more."""
-        for client in (*self._clients.values(), *self._left):
-            client.close()
+        """Close everything but what owes an answer, which would be waited for: nothing else may be on its way
+        any more.
+        """
+        left = (client for clients in self._left.values() for client in clients)
+        for client in (*self._clients.values(), *left):
+            if not client.calls:
+                client.close()
         self._clients.clear()
         self._left.clear()
 
     @contextmanager
-    def _used(self, pool: CephPool) -> Iterator[_Client]:
-        client: _Client | None = None
+    def _used(self, pool: CephPool) -> Iterator[Connection]:
+        client, call = None, this_call.get() or Call()
         try:
-            client = self._client(pool, users=1)
+            client = self._client(pool, call)
             yield client
+            if call.given_up is not None:
+                raise call.given_up
         except QuantixError:
             raise
         except Exception as error:
@@ -175,37 +175,39 @@ class CephClients:
             raise self._explained(pool, error) from error
         finally:
             if client is not None:
-                self._let_go(pool, client)
+                self._let_go(pool, client, call)
 
-    def _give_up(self, pool: CephPool, client: _Client) -> None:
+    def _give_up(self, pool: CephPool, client: Connection) -> None:
         """The next call opens another: what names this client says nothing of its host. Where that is fenced,
         by its address, no other client of it is heard either.
         """
         with self._lock_of(pool):
             client.shut_out = True
             if self._clients.get(pool) is client:
-                del self._clients[pool]
+                self._leave(pool)
 
-    def _let_go(self, pool: CephPool, client: _Client) -> None:
+    def _let_go(self, pool: CephPool, client: Connection, call: Call) -> None:
         with self._lock_of(pool):
-            client.users -= 1
-            over = client.shut_out and client.users == 0
-            if over and client in self._left:
-                self._left.remove(client)
+            client.calls.remove(call)
+            over = client.shut_out and not client.calls
+            if over and client in self._left.get(pool, ()):
+                self._left[pool].remove(client)
         if over:
             client.close()
 
-    def _client(self, pool: CephPool, users: int = 0) -> _Client:
-        """The connection of a pool, with so many `users` more."""
+    def _client(self, pool: CephPool, call: Call | None = None) -> Connection:
+        """The connection of a pool, for a `call` in it. Raises why that was given up."""
+        if call is not None and call.given_up is not None:
+            raise call.given_up
         with self._lock_of(pool):
             access, client = self.known_access(pool), self._clients.get(pool)
             if client is not None and client.access != access:
-                # calls of other threads may be on their way in it: it stays open
-                self._left.append(self._clients.pop(pool))
+                self._leave(pool)
                 client = None
             if client is None:
-                client = self._clients[pool] = _open(access)
-            client.users += users
+                client = self._clients[pool] = Connection.opened(access)
+            if call is not None:
+                client.calls.append(call)
             return client
 
     def _lock_of(self, pool: CephPool) -> threading.Lock:
@@ -232,19 +234,6 @@ class CephClients:
         return _said(error)
 
 
-def _open(access: CephAccess) -> _Client:
-    options = {**_OPTIONS, "mon_host": access.addresses, "key": access.key}
-    cluster = rados().Rados(rados_id=access.user, conf=options)
-    try:
-        cluster.connect()
-        ioctx = cluster.open_ioctx(access.pool)
-        ioctx.set_osdmap_full_try()
-    except BaseException:
-        cluster.shutdown()
-        raise
-    return _Client(access, cluster, ioctx)
-
-
 def _number(error: Exception) -> int | None:
     return None if isinstance(error, BindingMissingError) else getattr(error, "errno", None)
 
@@ -253,5 +242,5 @@ def _said(error: Exception) -> str:
     number = _number(error)
     text = str(error).partition("] ")[2] or str(error)
     if number == errno.ETIMEDOUT:
-        text = SILENT.format(seconds=_TIMEOUT_S)
+        text = SILENT.format(seconds=TIMEOUT_S)
     return text.strip().rstrip(".")

@@ -22,6 +22,7 @@ from quantix_api.errors import TransientError
 from quantix_api.message_text import cause_of
 from quantix_api.messages import as_error
 from quantix_hostd.clients.libvirt_calls import close_quietly, is_away, is_of_a_socket
+from quantix_hostd.clients.libvirt_left_copies import remove_left_copies
 from quantix_hostd.facts.migration import Sending, SendingProgress
 
 _MIB = 1024 * 1024
@@ -109,6 +110,8 @@ def _send(uri: str, name: str, sending: Sending) -> None:
     try:
         connection = libvirt.open(uri)
         domain = connection.lookupByName(name)
+        if sending.disks:
+            remove_left_copies(domain)
         domain.migrateSetMaxDowntime(sending.downtime_ms)
         target = f"qemu+unix:///system?socket={quote(str(sending.socket))}"
         domain.migrateToURI3(target, _parameters(sending), _flags(sending))

@@ -11,12 +11,15 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from concurrent.futures import Future
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from quantix_api.errors import TransientError
 from quantix_api.message_table_phrases import EARLIER_CALL_OWED, SILENT
+from quantix_hostd.clients.given_up import Call, this_call
 
 T = TypeVar("T")
 
@@ -33,22 +36,30 @@ class SilentPlaceError(Exception):
     """A place did not answer in time, or owes an earlier answer still; its text says which."""
 
 
+@dataclass
+class _Owed:
+    """A call without an answer, and when (of the loop's clock) it is late, or fell late."""
+
+    call: Call
+    late_s: float
+
+
 class PatientThreads:
     """One for a process; asked from its loop only. A place is whatever may fall silent by itself."""
 
     def __init__(self, patience_s: float = _PATIENCE_S) -> None:
         self._patience_s = patience_s
-        # of each place the calls without an answer, and when (of the loop's clock) they are late
-        self._unanswered: dict[Hashable, dict[asyncio.Future[Any], float]] = {}
+        self._unanswered: dict[Hashable, dict[asyncio.Future[Any], _Owed]] = {}
 
     async def ask(self, place: Hashable, call: Callable[[], T], patience_s: float | None = None) -> T:
         """What `call` returns in a thread, or raises. Raises SilentPlaceError."""
         patience_s = self._patience_s if patience_s is None else patience_s
         loop = asyncio.get_running_loop()
         await self._take_place(place, patience_s)
-        asked = asyncio.wrap_future(_begin(call))
+        owed = _Owed(Call(), loop.time() + patience_s)
+        asked = asyncio.wrap_future(_begin(owed.call, call))
         # whoever asks may be cancelled: the call stays one without an answer
-        self._unanswered.setdefault(place, {})[asked] = loop.time() + patience_s
+        self._unanswered.setdefault(place, {})[asked] = owed
         asked.add_done_callback(lambda answer: self._answered(place, answer))
         told_of_asks.get()()
         try:
@@ -57,8 +68,21 @@ class PatientThreads:
             told_of_asks.get()()
         if asked.done():
             return asked.result()
-        self._unanswered[place][asked] = loop.time()
+        owed.late_s = loop.time()
         raise SilentPlaceError(SILENT.format(seconds=patience_s))
+
+    def late_for_s(self, places: Collection[Hashable]) -> float:
+        """For how long an answer has been owed by one of them; 0 where none is late."""
+        late = [owed.late_s for place in places for owed in self._unanswered.get(place, {}).values()]
+        return max(asyncio.get_running_loop().time() - min(late), 0.0) if late else 0.0
+
+    def give_up(self, places: Collection[Hashable], why: TransientError) -> None:
+        """Wait for none of their answers any more: what is asked there next is asked. The caller has seen to
+        it that what those calls do yet comes to nothing.
+        """
+        for place in places:
+            for owed in self._unanswered.pop(place, {}).values():
+                owed.call.given_up = why
 
     async def _take_place(self, place: Hashable, patience_s: float) -> None:
         """Wait until fewer than `_MOST` calls are on their way there. Raises SilentPlaceError."""
@@ -66,7 +90,7 @@ class PatientThreads:
         end_s = loop.time() + patience_s
         while True:
             unanswered = self._unanswered.get(place, {})
-            if any(late_s <= loop.time() for late_s in unanswered.values()):
+            if any(owed.late_s <= loop.time() for owed in unanswered.values()):
                 raise SilentPlaceError(EARLIER_CALL_OWED)
             if len(unanswered) < _MOST:
                 return
@@ -79,14 +103,16 @@ class PatientThreads:
         if not answer.cancelled():
             # maybe nobody waits any more for what it raised
             answer.exception()
-        del self._unanswered[place][answer]
-        if not self._unanswered[place]:
-            del self._unanswered[place]
+        unanswered = self._unanswered.get(place, {})
+        unanswered.pop(answer, None)
+        if not unanswered:
+            self._unanswered.pop(place, None)
 
 
-def _begin(call: Callable[[], T]) -> Future[T]:
+def _begin(mark: Call, call: Callable[[], T]) -> Future[T]:
     """Let a thread that nobody waits for at the end of the process make the call."""
     context, answer = contextvars.copy_context(), Future[T]()
+    context.run(this_call.set, mark)
 
     def run() -> None:
         try:

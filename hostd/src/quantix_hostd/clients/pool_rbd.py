@@ -29,8 +29,9 @@ from quantix_api.errors import TransientError
 from quantix_api.message_table_phrases import CEPH_FOREIGN
 from quantix_api.messages import as_error
 from quantix_hostd.claims import CephPool, VolumePlace
-from quantix_hostd.clients.ceph import CephAccess, CephClients
+from quantix_hostd.clients.ceph import CephClients
 from quantix_hostd.clients.ceph_claims import claim_object
+from quantix_hostd.clients.ceph_connection import CephAccess
 from quantix_hostd.clients.ceph_library import rados, rbd
 from quantix_hostd.clients.ceph_room import room_of, why_full
 from quantix_hostd.clients.ceph_state import state_object

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from quantix_api.errors import TransientError
 from quantix_api.messages import as_error
-from quantix_hostd.clients.ceph import CephAccess
+from quantix_hostd.clients.ceph_connection import CephAccess
 from quantix_hostd.clients.command import CommandFailed, run
 from quantix_hostd.clients.passphrase import in_memory
 from quantix_hostd.clients.qemu_img import IN_THE_BACKGROUND

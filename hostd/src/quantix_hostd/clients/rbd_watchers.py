@@ -7,18 +7,11 @@ its last writes may be under way as long. Used by `pool_rbd`. Everything here bl
 
 from __future__ import annotations
 
-import ipaddress
-import re
-
 from quantix_hostd.claims import CephPool
+from quantix_hostd.clients.blocklist import hosts_of, shut_out
 from quantix_hostd.clients.ceph import CephClients
 from quantix_hostd.clients.ceph_library import rbd
-from quantix_hostd.clients.rbd_calls import asked, remove_image
-
-# ten years: an entry that ends lets a write in that waits behind it
-_FOR_GOOD_S = 315_360_000.0
-# 10.1.0.5:0/2718, [fd00::5]:0/2718, each maybe after v1:, v2: or any:, and several in brackets (msg_types.cc)
-_CLIENT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[0-9]+(?:\.[0-9]+){3}):[0-9]+/[0-9]+")
+from quantix_hostd.clients.rbd_calls import remove_image
 
 
 def shut_out_left(ceph: CephClients, pool: CephPool, name: str) -> int:
@@ -26,8 +19,7 @@ def shut_out_left(ceph: CephClients, pool: CephPool, name: str) -> int:
     many that were. The caller knows that none of them is to write any more.
 
     They are told by the address from which this process reaches the cluster. What has another is of another
-    host, which a host never shuts out. An entry names one client of one process (docs.ceph.com, "Blocklist"),
-    and is never taken back.
+    host, which a host never shuts out.
     """
     with ceph.opened(pool) as ioctx:
         try:
@@ -41,10 +33,7 @@ def shut_out_left(ceph: CephClients, pool: CephPool, name: str) -> int:
         own, addresses = cluster.get_instance_id(), hosts_of(cluster.get_addrs())
         left = [found["addr"] for found in watchers if found["id"] != own]
         ours = [client for client in left if hosts_of(client) & addresses]
-        for client in ours:
-            asked(cluster, "osd blocklist", blocklistop="add", addr=client, expire=_FOR_GOOD_S)
-        if ours:
-            cluster.wait_for_latest_osdmap()
+        shut_out(cluster, ours)
     return len(ours)
 
 
@@ -56,8 +45,3 @@ def remove_left(ceph: CephClients, pool: CephPool, name: str) -> bool:
     shut_out_left(ceph, pool, name)
     with ceph.opened(pool) as ioctx:
         return remove_image(ioctx, name)
-
-
-def hosts_of(clients: str) -> frozenset[str]:
-    """The addresses of hosts in what Ceph calls its clients by."""
-    return frozenset(str(ipaddress.ip_address(found.strip("[]"))) for found in _CLIENT.findall(clients))

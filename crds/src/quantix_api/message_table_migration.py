@@ -141,6 +141,8 @@ _OF_HOSTS = (
     Template("TargetFailed", _MIGRATION, "{target} has not told its address."),
     Template("TargetFailed", _MIGRATION, "hostd of {deaf} does not answer: {said}."),
     Template("TargetFailed", _MIGRATION, "{kept} is there already, and is no copy."),
+    Template("TargetFailed", _MIGRATION, "A guest of {present} is here already."),
+    Template("TargetFailed", _MIGRATION, "The claim of {claimed} is this host's already."),
     Template("TargetFailed", _MIGRATION, "It does not know pool {unknown}."),
     Template("TargetFailed", _MIGRATION, "This cannot be made ready: {said}."),
 )

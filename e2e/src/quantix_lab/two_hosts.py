@@ -27,8 +27,8 @@ from quantix_hostd.clients.libvirt_packets import PacketGate
 from quantix_hostd.clients.libvirt_relay import Pieces, Send
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.migration.awaited import awaited_of
+from quantix_hostd.migration.coming import ComingStore, IncomingMove
 from quantix_hostd.migration.incoming import IncomingMoves
-from quantix_hostd.migration.kept import ComingStore, IncomingMove
 from quantix_hostd.migration.sent_domain import why_not
 from quantix_lab.boot_sectors import assemble
 from quantix_lab.ceph_cluster import CephCluster

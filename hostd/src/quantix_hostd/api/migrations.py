@@ -25,7 +25,7 @@ from quantix_hostd.api.guard import ADMITTED, identity_of
 from quantix_hostd.clients.libvirt_packets import PacketGate
 from quantix_hostd.clients.libvirt_relay import relay
 from quantix_hostd.domainxml.spec import domain_name
-from quantix_hostd.migration.kept import IncomingMove
+from quantix_hostd.migration.coming import IncomingMove
 from quantix_hostd.migration.sent_domain import why_not
 
 _LOOK_S = 1.0

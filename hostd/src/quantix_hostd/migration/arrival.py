@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from quantix_hostd.facts.domain import PAUSED_MIGRATING, PAUSED_STARTING_UP, DomainSnapshot, DomainState
-from quantix_hostd.migration.kept import Coming
+from quantix_hostd.migration.coming import Coming
 
 WordOfClaims = Literal["Ours", "NotOurs", "Spent"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from quantix_hostd.claims import VolumePlace
-from quantix_hostd.migration.kept import Coming
+from quantix_hostd.migration.coming import Coming
 from quantix_hostd.migration.sent_domain import Awaited
 from quantix_hostd.virtualmachine.observe_volumes import source_in_ceph
 from quantix_hostd.virtualmachine.tools import VmTools

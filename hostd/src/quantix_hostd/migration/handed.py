@@ -13,7 +13,7 @@ from quantix_api.errors import PermanentError, QuantixError
 from quantix_api.messages import as_error
 from quantix_hostd.claims import Claim, VolumeMissingError
 from quantix_hostd.migration.arrival import WordOfClaims
-from quantix_hostd.migration.kept import Coming
+from quantix_hostd.migration.coming import Coming
 from quantix_hostd.migration.receiving import coming_of, place_of
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.vm_ref import VmRef

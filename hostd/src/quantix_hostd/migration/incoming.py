@@ -21,8 +21,8 @@ from quantix_hostd.clients.kernel_limits import allow_post_copy
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.migration.arrival import Arriving, plan_arrival
 from quantix_hostd.migration.awaited import awaited_of
+from quantix_hostd.migration.coming import Coming, ComingStore, IncomingMove
 from quantix_hostd.migration.handed import word_of_claims
-from quantix_hostd.migration.kept import Coming, ComingStore, IncomingMove
 from quantix_hostd.migration.readying import Readying, tell_target
 from quantix_hostd.migration.receiving import clear_up, drop, take_over, tell_again, wire
 from quantix_hostd.migration.said import gone, is_over, is_refused, newest, not_ours, vm_uid_of

@@ -19,8 +19,8 @@ from quantix_api.resources import MANAGER_TARGET, VIRTUAL_MACHINE_MIGRATIONS
 from quantix_client.api import ApiClient
 from quantix_client.apply import apply_if_changed
 from quantix_client.errors import NotFound
+from quantix_hostd.migration.coming import Coming, ComingStore
 from quantix_hostd.migration.handed import why_here
-from quantix_hostd.migration.kept import Coming, ComingStore
 from quantix_hostd.migration.receiving import clear_up, coming_of, prepare
 from quantix_hostd.migration.said import has_answered, hindrance, refusal
 from quantix_hostd.virtualmachine.tools import VmTools

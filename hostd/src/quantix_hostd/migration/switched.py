@@ -19,7 +19,7 @@ from quantix_api.errors import QuantixError, TransientError
 from quantix_client.reading import model_of
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.migration.arrival import Fate, answer_to, fate_of
-from quantix_hostd.migration.kept import Coming, ComingStore, IncomingMove
+from quantix_hostd.migration.coming import Coming, ComingStore, IncomingMove
 from quantix_hostd.migration.receiving import drop, is_handed_over, take_over
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.vm_ref import VmRef

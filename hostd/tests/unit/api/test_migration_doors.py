@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from quantix_api.errors import QuantixError, TransientError
 from quantix_hostd.api.server import ApiServer, bind, server_context
 from quantix_hostd.clients.other_hostd import OtherHostd
-from quantix_hostd.migration.kept import IncomingMove
+from quantix_hostd.migration.coming import IncomingMove
 from quantix_hostd.migration.sent_domain import Awaited
 from quantix_lab.api_world import UID, ApiWorld
 from quantix_lab.small_authority import SmallAuthority

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantix_hostd.migration.arrival import Arriving, Step, answer_to, plan_arrival
-from quantix_hostd.migration.kept import Coming
+from quantix_hostd.migration.coming import Coming
 
 HALF = Coming("m1", "h1", prepared=True)
 HALF_MADE = Coming("m1", "h1")

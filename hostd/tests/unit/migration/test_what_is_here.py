@@ -13,7 +13,7 @@ from quantix_api.errors import TransientError
 from quantix_hostd.claims import Holder, new_claim
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.facts.process import QemuProcess
-from quantix_hostd.migration.kept import ComingStore
+from quantix_hostd.migration.coming import ComingStore
 from quantix_lab.arriving_guest import OURS, Arrival, arriving
 from quantix_lab.vm_world import CLUSTER
 

@@ -44,7 +44,7 @@ def without_certificate(vm: VmHandle, *, ends: bool = False) -> None:
 
 
 def with_snapshot(vm: VmHandle, *, ends: bool = False) -> None:
-    vm.world.kept.under_way = lambda uid: not ends  # type: ignore[method-assign]
+    vm.world.kept.under_way = lambda vm_uid: not ends  # type: ignore[method-assign]
     vm.world.reconciler = vm.world.new_reconciler()
 
 

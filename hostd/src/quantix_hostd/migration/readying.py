@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from quantix_api import VirtualMachine
-from quantix_api.errors import QuantixError, WaitingError
+from quantix_api.errors import QuantixError, TransientError, WaitingError
 from quantix_api.resources import MANAGER_TARGET, VIRTUAL_MACHINE_MIGRATIONS
 from quantix_client.api import ApiClient
 from quantix_client.apply import apply_if_changed
@@ -60,7 +60,7 @@ class Readying:
     async def prepare(self, vm_uid: str, manifest: Manifest, before: Coming | None) -> float:
         """Make all that it finds here; seconds until the next look. `before`: what was noted of it.
 
-        Raises QuantixError while nobody knows whether it may be made.
+        Raises TransientError while nobody knows whether it may be made.
         """
         vm = self.machine(vm_uid)
         if vm is None:
@@ -73,9 +73,11 @@ class Readying:
         if before is None:
             try:
                 here = await why_here(self.tools, ref, coming)
-            except QuantixError as error:
+            except TransientError as error:
                 await self.tell_hindrance(vm_uid, manifest, error)
                 raise
+            except QuantixError as error:
+                here = error
             if here is not None:
                 return await self._refuse(vm_uid, manifest, None, here)
         return await self._make_ready(ref, manifest, coming)

@@ -45,8 +45,8 @@ def newest(manifests: list[Manifest]) -> Manifest | None:
 
 
 def gone(manifest: Manifest) -> dict[str, str]:
-    """Nothing is here any more; why it was refused stays."""
-    before = status_of(manifest).get("target") or {}
+    """Nothing is here any more; why it was refused stays, what it only waited for does not."""
+    before = (status_of(manifest).get("target") or {}) if has_answered(manifest) else {}
     return {"outcome": "Gone"} | {name: before[name] for name in ("reason", "message") if name in before}
 
 

@@ -113,6 +113,33 @@ async def test_while_libvirt_is_away_nobody_knows_and_that_is_told(
     assert arrival.told["outcome"] == "Refused"
 
 
+async def test_what_was_only_waited_for_is_not_why_it_did_not_come(
+    arrival: Arrival, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any) -> None:
+        raise TransientError("LibvirtDown", "libvirtd does not answer.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(arrival.hypervisor, "domain", away)
+        with pytest.raises(TransientError):
+            await arrival.look()
+    arrival.pull()
+    await gave_up_and_looked(arrival)
+    assert arrival.told == {"outcome": "Gone"}
+
+
+async def test_a_claim_that_cannot_be_read_is_a_refusal(arrival: Arrival) -> None:
+    await arrival.look()
+    ComingStore(arrival.world.layout).forget(arrival.uid)
+    for path in arrival.place.data.parent.iterdir():
+        if path != arrival.place.data:
+            path.write_text("no claim")
+    before = arrival.place.data.read_bytes()
+    await arrival.look()
+    assert (arrival.told["outcome"], arrival.told["reason"]) == ("Refused", "DataDamaged")
+    assert arrival.place.data.read_bytes() == before
+
+
 async def refused(arrival: Arrival) -> None:
     """By a file that somebody has there."""
     arrival.place.data.parent.mkdir(parents=True)

@@ -11,10 +11,10 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(VENV)/pytest
 BENCHES := bench-start bench-scale bench-writes bench-throughput bench-idle bench-cluster
 
 .DEFAULT_GOAL := help
-.PHONY: help up join down clean prepare test unit contract e2e lab lab-down soak lint lint-types lint-sources gen fmt image-debian bench bench-cli $(BENCHES)
+.PHONY: help up join down clean prepare test unit contract e2e lab lab-down lab-host-down lab-host-up soak lint lint-types lint-sources gen fmt image-debian bench bench-cli $(BENCHES)
 
 help: ## this list
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
 
 up: ## set everything up, start Quantix on this machine, run examples/first-vm.yaml
 	@$(BOOTSTRAP) up
@@ -74,6 +74,12 @@ lab: prepare ## HOSTS=3 real hosts on this machine, as one cluster, and a Ceph b
 
 lab-down: ## end that lab
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m quantix_lab.lab_command down; fi
+
+lab-host-down: ## pull the plug of HOST=h2 of that lab
+	@$(VENV)/python -m quantix_lab.lab_command host-down $(HOST)
+
+lab-host-up: ## switch HOST=h2 of that lab on again, and start Quantix there
+	@$(VENV)/python -m quantix_lab.lab_command host-up $(HOST)
 
 soak: prepare ## what takes minutes and much memory: fifty guests that start at once, floods, models of HA
 	$(PYTEST) -q -m soak e2e/tests hostd/tests/unit hostd/tests/contract operator/tests/contract cli/tests/contract

@@ -37,6 +37,7 @@ GUESTS = {
 """Their hosts and networks."""
 NIC = {"name": "eth0", "network": "inner"}
 VLAN = 20
+WIRE_MTU = 1500
 IN_FORCE_S = 10.0
 FAILOVER_S = 20.0
 
@@ -144,9 +145,10 @@ def test_guests_of_a_vlan_reach_each_other_by_tagged_frames(lab: Lab, site: Mach
     with guest_console(lab.first, "in-1") as console:
         console.until("ip -4 -o addr show eth1 | wc -l", "1")
         with heard(lab.world, "phys-h1", b"what-the-guest-asks") as told:
-            asks = f"printf 'GET /what-the-guest-asks HTTP/1.0\\r\\n\\r\\n' | nc -w 9 {other} 80"
+            asks = f"printf 'GET / HTTP/1.0\\r\\nX: what-the-guest-asks\\r\\n\\r\\n' | nc -w 9 {other} 80"
             console.until(f"{asks} | grep -o 'hostname=[a-z0-9-]*'", "hostname=in-3")
     assert told.vlans == (VLAN,)
+    assert site.get("network", "tagged")["status"]["mtu"] == WIRE_MTU, "not that of the hosts' tunnels"
 
 
 def test_a_router_leads_out_of_every_host(lab: Lab, site: MachineView) -> None:

@@ -55,7 +55,7 @@ def test_a_vm_that_can_start_nowhere_takes_no_room_until_its_address_is_mended(
     gateway = f"{web['status']['addresses'][0].rpartition('.')[0]}.1"
     nic = {"name": "eth0", "network": "shared/default", "addresses": [gateway]}
     view.apply(small_vm("gateway", nics=[nic], gracePeriodSeconds=0))
-    said = view.wait_reason("vm", "gateway", "AddressOutsideSubnet")["message"]
+    said = view.wait_reason("vm", "gateway", "AddressReserved")["message"]
     assert "is the gateway of network quantix-shared/default" in said
     assert (view.find("volume", "gateway-root"), view.get("vm", "gateway")["status"].get("assignment")) == (
         None,

@@ -23,7 +23,7 @@ TAKEN = frozenset({"PoolFull", "AddressInUse", "MACInUse", "AddressesExhausted"}
 """Reasons that last until somebody gives up what is wanted: nothing comes of it while one waits."""
 _OF_FLOATING_IPS = frozenset({"NICInUse", "NICNotFound", "NoRoute", "NoSubnet", "VirtualMachineNotFound"})
 _OF_NETWORKS = frozenset(
-    {"AddressOutsideSubnet", "PhysicalNetworkUnknown", "SubnetOverlap", "UnderlayTooSmall"}
+    {"AddressOutsideSubnet", "AddressReserved", "PhysicalNetworkUnknown", "SubnetOverlap", "UnderlayTooSmall"}
 )
 IN_VAIN = _OF_FLOATING_IPS | _OF_NETWORKS
 """Reasons that last until somebody changes it, or what it leads to or lies on."""

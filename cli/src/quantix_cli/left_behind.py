@@ -12,7 +12,7 @@ from quantix_cli.ending import EndedError
 from quantix_cli.exits import CommandError
 from quantix_cli.nouns import Manifest, Noun, look
 
-_OF_NICS = frozenset({"AddressOutsideSubnet", "AddressInUse", "MACInUse"})
+_OF_NICS = frozenset({"AddressOutsideSubnet", "AddressReserved", "AddressInUse", "MACInUse"})
 
 
 @contextmanager

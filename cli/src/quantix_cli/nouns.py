@@ -95,6 +95,9 @@ def reason(obj: Manifest, noun: Noun, *, alone: bool = False) -> str:
     gravest = ready if ready and ready.get("status") != "True" else {}
     home = condition_of(obj, "NamespaceKept")
     gravest = gravest or (home if home.get("status") == "False" else {})
+    if not gravest and noun.word == "host":
+        drained = condition_of(obj, "Drained")
+        gravest = drained if drained.get("reason") == "Blocked" else {}
     if not gravest and noun.word == "vm":
         restart, protected = condition_of(obj, "RestartRequired"), condition_of(obj, "Protected")
         network = condition_of(obj, "NetworkReady")

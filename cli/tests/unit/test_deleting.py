@@ -18,7 +18,7 @@ from quantix_api.resources import (
     Resource,
 )
 from quantix_cli.commands.deleting import remove_object
-from quantix_cli.exits import Exit
+from quantix_cli.exits import CommandError, Exit
 from quantix_cli.fates import effects, is_of
 from quantix_cli.kept_for_copies import tell_kept
 from quantix_cli.main import interrupted_words
@@ -100,6 +100,20 @@ async def test_who_waits_for_a_guest_to_shut_down_is_told_how_not_to(
     said = capsys.readouterr().err
     assert "web-1: It was asked to shut down." in said
     assert ("qx vm delete web-1 --now" in said) is told
+
+
+@pytest.mark.parametrize("word", ["securitygroup", "router"])
+async def test_what_somebody_uses_is_not_waited_for(word: str) -> None:
+    said = "It is to be deleted; it stays in force as long as it leads to a, b, c and 2 more. Try: detach."
+    with pytest.raises(CommandError, match="web-1 is not gone yet") as end:
+        await remove_object(session_of(Leaving(said, "InUse")), NOUNS[word], VM, wait=True)
+    assert (end.value.exit_code, end.value.hint) == (Exit.FAILED, "detach")
+    assert "leads to a, b, c and 2 more (InUse)" in end.value.message
+
+
+async def test_what_goes_after_others_that_go_is_waited_for() -> None:
+    leaving = Leaving("It is being deleted: it goes after VM web-1. Try: nothing; it goes on by itself.")
+    assert await remove_object(session_of(leaving), NOUNS["securitygroup"], VM, wait=True)
 
 
 def test_a_volume_that_goes_with_the_vm_is_found_without_its_mark() -> None:

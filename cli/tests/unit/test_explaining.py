@@ -8,6 +8,7 @@ import pytest
 from quantix_cli.commands.explaining import explanation
 from quantix_cli.host_pressure import pressure_facts
 from quantix_cli.nouns import NOUNS, World
+from quantix_cli.vm.moves import told_of_move
 
 SEEN = World(datetime(2026, 11, 24, tzinfo=UTC), {})
 
@@ -154,6 +155,22 @@ def test_a_volume_on_its_way_is_told_with_how_far_it_has_come() -> None:
     told = "  moving       web-1-root to pool fast, 41 %"
     assert told in explanation(volume, NOUNS["volume"], SEEN)
     assert told in explanation(vm(moving) | {"movingVolumes": [volume]}, NOUNS["vm"], SEEN)
+
+
+def test_a_move_that_its_host_keeps_waiting_is_told() -> None:
+    said = "h1 is to bring data to pool local, and has been silent since 12:00:00 UTC. Try: bring h1 back."
+    silent = {"type": "MoveGranted", "status": "False", "reason": "HostUnreachable", "message": said}
+    ready = {"type": "Ready", "status": "True", "reason": "Available"}
+    volume = {"kind": "Volume", "metadata": {"name": "data"}, "status": {"conditions": [ready, silent]}}
+    (line,) = [line for line in explanation(volume, NOUNS["volume"], SEEN) if " move " in line]
+    assert line.split(maxsplit=1)[1] == (
+        "h1 is to bring data to pool local, and has been silent since 12:00:00 UTC (HostUnreachable)"
+    )
+    assert told_of_move(volume)["reason"] == "HostUnreachable"
+    full = {**ready, "status": "False", "reason": "PoolFull"}
+    refused = {**silent, "reason": "PoolFull"}
+    same = {**volume, "status": {"conditions": [full, refused]}}
+    assert not [line for line in explanation(same, NOUNS["volume"], SEEN) if " move " in line]
 
 
 def test_what_waits_for_a_restart_is_told_with_what_its_host_says_keeps_it() -> None:

@@ -106,7 +106,7 @@ async def test_a_host_that_is_not_there_is_refused_before_anything_is_made() -> 
 def test_what_was_not_moved_says_why_and_that_it_runs_on() -> None:
     message = "h1 could not receive it: it does not know pool fast. Try: another host."
     why = condition("Ready", "False", "TargetFailed", message)
-    error = not_moved(migration("Failed", conditions=[why]))
+    error = not_moved(migration("Failed", conditions=[why], source={"outcome": "GaveUp"}))
     assert error.exit_code == Exit.FAILED
     assert error.message == (
         "web-1 was not moved: h1 could not receive it: it does not know pool fast (TargetFailed). "
@@ -125,6 +125,15 @@ def test_of_what_lost_its_memory_on_the_way_it_is_not_said_that_it_runs_on() -> 
     assert error.exit_code == Exit.FAILED
     assert "it starts anew from its disks on h1 (PostCopyFailed)." in error.message
     assert "It goes on running" not in error.message
+
+
+def test_of_what_no_host_told_the_end_it_is_not_said_that_it_runs_on() -> None:
+    """The VM may be gone."""
+    message = "Neither host said how it ended, and the VM is no longer being moved. Try: a new one."
+    why = condition("Ready", "False", "SourceFailed", message)
+    for source in (None, {"mode": "PreCopy"}, {"outcome": "HandedOver", "epoch": 2}):
+        error = not_moved(migration("Failed", conditions=[why], source=source))
+        assert error.message.endswith("the VM is no longer being moved (SourceFailed).")
 
 
 def test_what_never_began_is_refused() -> None:
@@ -220,6 +229,19 @@ async def test_a_host_that_does_not_become_empty_says_what_stays(capsys: pytest.
     assert "web-1 does not leave it: so it is.\n" in said
     assert "✗ h1 is not empty: 1 VM on it. web-1 does not leave it: so it is (Blocked)." in said
     assert "Try: stop or move web-1, or take it back: qx host resume h1" in said
+
+
+async def test_a_silent_host_is_not_waited_for_though_a_move_from_it_has_begun(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    message = "It has been silent since 12:00:00 UTC, so no VM leaves it: why. Try: turn the machine on."
+    silent = host("False", "Blocked", message)
+    silent["status"]["conditions"].append(condition("Ready", "Unknown", "Unreachable", "It is silent."))
+    api = Api([silent], **{VIRTUAL_MACHINE_MIGRATIONS.kind: [migration("Copying")]})
+    assert await typed(qx_session(api, timeout_s=60.0), "host drain h1") == Exit.FAILED
+    said = capsys.readouterr().err
+    assert "It has been silent since 12:00:00 UTC, so no VM leaves it: why (Blocked)." in said
+    assert "Try: turn the machine on, or take it back: qx host resume h1" in said
 
 
 async def test_a_drain_that_takes_long_ends_with_8() -> None:

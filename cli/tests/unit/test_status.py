@@ -263,6 +263,18 @@ def test_data_without_a_volume_needs_attention_though_its_host_is_ready() -> Non
     assert "host h1: Pool local has data that belongs to no Volume in the API: /pool/volumes/a." in told[-1]
 
 
+def test_a_host_that_a_vm_keeps_from_being_empty_needs_attention() -> None:
+    said = "web-1 does not leave it: its migration.onMaintenance is Block (PolicyBlock). Try: stop it."
+    blocked = {"type": "Drained", "status": "False", "reason": "Blocked", "message": said}
+    emptied = {**READY, "spec": {"maintenance": True}, "status": {**READY["status"]}}
+    emptied["status"]["conditions"] = [*READY["status"]["conditions"], blocked]
+    (line,) = [line for line in lines(emptied) if "not empty" in line]
+    assert line == (
+        "1 ▲ host h1 is not empty: web-1 does not leave it: its migration.onMaintenance is Block "
+        "(PolicyBlock).   qx host explain h1"
+    )
+
+
 def test_a_guest_without_a_vm_needs_attention_though_its_host_is_ready() -> None:
     found = host("h1", "Ready", "Healthy", "It runs VMs.")
     message = "Since 2026 it has domain qx-1, whose VM a/b is no longer in the API. Try: qx host end-orphan 1"

@@ -92,7 +92,14 @@ def test_its_disks_are_copied_as_was_asked_for(
     made = clone(stopped=True, **said)
     root = made["spec"]["disks"][0]
     assert (root.get("copyMode"), root["pool"], made["spec"]["powerState"]) == (mode, pool, "Stopped")
-    assert told_clone(SOURCE, made) == f"a {kind} clone of web-1: root of web-1-root, data of files"
+    pools = {"web-1-root": "fast"}
+    assert told_clone(SOURCE, made, pools) == f"a {kind} clone of web-1: root of web-1-root, data of files"
+
+
+def test_what_goes_into_another_pool_is_not_called_linked() -> None:
+    pools = {"web-1-root": "fast", "files": "slow"}
+    assert "a partly linked clone" in told_clone(SOURCE, clone(pool="slow"), pools)
+    assert "a full clone" in told_clone(SOURCE, clone(pool="third"), pools)
 
 
 def test_the_volumes_of_a_vm_are_known_without_its_status() -> None:

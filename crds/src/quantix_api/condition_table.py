@@ -33,12 +33,13 @@ _VOLUMES_READY = (
     "ImageDownloading Verifying WaitingForUpload ImageUnreachable AddressRefused ChecksumMismatch "
     "ImageRefused SnapshotNotFound SnapshotNotReady DiskMissing SourceNotFound "
     "PoolNotFound PoolFull PoolUnreachable DataMissing "
-    f"DataDamaged SecretNotFound SecretNotGranted PassphraseWrong ConfigRefused LibvirtDown ClaimForeign "
-    f"ClaimStale {INTERNAL_ERROR}"
+    "DataDamaged SecretNotFound SecretNotGranted PassphraseWrong ConfigRefused LibvirtDown HostUnreachable "
+    f"ClaimForeign ClaimStale {INTERNAL_ERROR}"
 )
 _NETWORK_READY = (
-    "Programming NetworkNotFound NetworkNotAllowed AddressInUse AddressOutsideSubnet AddressesExhausted "
-    "MACInUse SecurityGroupNotFound SubnetOverlap PhysicalNetworkUnknown NorthboundUnreachable"
+    "Programming NetworkNotFound NetworkNotAllowed AddressInUse AddressOutsideSubnet AddressReserved "
+    "AddressesExhausted MACInUse SecurityGroupNotFound SubnetOverlap PhysicalNetworkUnknown "
+    "NorthboundUnreachable"
 )
 _PROGRAMMED = (
     "Programming SubnetOverlap PhysicalNetworkUnknown NetworkNotFound GroupNotFound NoGatewayHost "
@@ -94,7 +95,7 @@ TABLE: tuple[ConditionRow, ...] = (
         "WaitingForHost Creating Copying Moving Resizing WaitingForUpload SourceNotFound SnapshotNotFound "
         "SnapshotNotReady DiskMissing ImageDownloading Verifying ImageUnreachable AddressRefused "
         "ChecksumMismatch ImageRefused PoolNotFound PoolFull "
-        "PoolUnreachable HostFailed DataMissing DataDamaged VolumeInUse SecretNotFound SecretNotGranted "
+        "PoolUnreachable HostUnreachable DataMissing DataDamaged VolumeInUse SecretNotFound SecretNotGranted "
         "PassphraseWrong ConfigRefused LibvirtDown ClaimForeign ClaimStale",
     ),
     *_row("Volume", "SizeGranted", "Granted", "PoolFull"),
@@ -102,7 +103,7 @@ TABLE: tuple[ConditionRow, ...] = (
         "Volume",
         "MoveGranted",
         "",
-        "PoolNotFound PoolFull PoolUnreachable ConfigRefused WaitingForHost Moving",
+        "PoolNotFound PoolFull PoolUnreachable ConfigRefused WaitingForHost HostUnreachable Moving",
     ),
     *_row(
         "Image",
@@ -120,19 +121,25 @@ TABLE: tuple[ConditionRow, ...] = (
     ),
     *_row("StoragePool", "HasRoom", "Enough", "FillsUp PoolFull"),
     *_row("StoragePool", "Fenceable", "Blocklist", "LocalStorage NoCapability"),
-    *_row("Network", "Ready", "Programmed", f"{_PROGRAMMED} AddressesExhausted UnderlayTooSmall"),
+    *_row(
+        "Network",
+        "Ready",
+        "Programmed",
+        f"{_PROGRAMMED} AddressesExhausted UnderlayTooSmall PhysicalNetworkUnusable",
+    ),
     *_row("SecurityGroup", "Ready", "Programmed", _PROGRAMMED),
     *_row(
         "Router",
         "Ready",
         "Programmed",
-        f"{_PROGRAMMED} AddressInUse AddressOutsideSubnet AddressesExhausted",
+        f"{_PROGRAMMED} AddressInUse AddressOutsideSubnet AddressReserved AddressesExhausted",
     ),
     *_row(
         "FloatingIP",
         "Ready",
         "Attached Allocated",
         "Programming NetworkNotFound NetworkNotAllowed NoSubnet AddressInUse AddressOutsideSubnet "
+        "AddressReserved "
         "AddressesExhausted VirtualMachineNotFound NICNotFound NICNotReady NICInUse NoRoute NoGatewayHost "
         "NorthboundUnreachable",
     ),

@@ -49,6 +49,7 @@ STALLED_REASONS = frozenset(
         "PathShared",
         "PathBarred",
         "AddressOutsideSubnet",
+        "AddressReserved",
     }
 )
 """Reasons of Ready under which nothing changes without a user."""

@@ -44,10 +44,22 @@ class CleanProof(ApiModel):
     boot_id: Annotated[UID, Doc("Boot ID of the host when it looked.")]
 
 
+class WireMTU(ApiModel):
+    """What fits through one of the wires that Networks are joined to."""
+
+    name: Annotated[Name, Doc("Name of the physical network.")]
+    mtu: Annotated[Count, Doc("Largest packet, in bytes.")]
+
+
 class HostNetwork(ApiModel):
     """The host's network."""
 
-    underlay_mtu: Annotated[Count | None, Doc("Largest packet between hosts, in bytes.")] = None
+    underlay_mtu: Annotated[Count | None, Doc("Largest packet between hosts by tunnels, in bytes.")] = None
+    physical: Annotated[
+        tuple[WireMTU, ...],
+        keyed("name", at_most=17),
+        Doc("The wires that it has: the way out, and the site's."),
+    ] = ()
     datapath: Annotated[Literal["Kernel", "Userspace"] | None, Doc("Where Open vSwitch moves packets.")] = (
         None
     )

@@ -148,6 +148,11 @@ class Layout:
         """Of which images that other hosts keep this host has made copies, by UIDs of image and pool."""
         return self.data / "image-copies.json"
 
+    @property
+    def claims_for_work(self) -> Path:
+        """Which claims in Ceph this host has taken for work of its own: by places their volumes."""
+        return self.data / "claims-for-work.json"
+
     def mode_of(self, directory: Path) -> int:
         """The mode of a directory of ours, whatever the umask of who makes it."""
         if directory == self.cache:

@@ -18,7 +18,25 @@ _HOST_FAILURES = (
         "{host} has been silent since {at}; what its VMs do is not known.",
         "qx host explain {host}",
     ),
-    Template("HostFailed", "VirtualMachine, Volume", "{host} has failed.", "bring {host} back"),
+    Template(
+        "HostUnreachable",
+        "Volume, VirtualMachine",
+        "{volume} is on {keeper}, which has been silent since {at}.",
+        "qx host explain {keeper}",
+    ),
+    Template(
+        "HostUnreachable",
+        "Volume",
+        "It is made from volume {source}, which is on {keeper}, and {keeper} has been silent since {at}.",
+        "bring {keeper} back; then it goes on by itself",
+    ),
+    Template(
+        "HostUnreachable",
+        "Volume",
+        "{keeper} is to bring {volume} to pool {pool}, and has been silent since {at}.",
+        "bring {keeper} back; then it goes on by itself",
+    ),
+    Template("HostFailed", "VirtualMachine", "{host} has failed.", "bring {host} back"),
     Template(
         "HostFailed",
         "VirtualMachine",

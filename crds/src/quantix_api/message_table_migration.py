@@ -27,10 +27,10 @@ _ON_THE_WAY = (
         Template(
             phase,
             _MIGRATION,
-            "It waits for {silent}, which is silent.",
+            "It waits for {silent}, which has been silent since {at}.",
             "bring {silent} back; then it goes on by itself",
         )
-        for phase in ("Preparing", "Copying", "CuttingOver")
+        for phase in ("Queued", "Preparing", "Copying", "CuttingOver")
     ),
     *(
         Template(
@@ -54,7 +54,7 @@ _ON_THE_WAY = (
         Template(
             phase,
             _MIGRATION,
-            "{wish}, but only {silent} can give it up, and that is silent.",
+            "{wish}, but only {silent} can give it up, which has been silent since {at}.",
             "bring {silent} back; then it ends by itself",
         )
         for phase in ("Preparing", "Copying")
@@ -116,6 +116,12 @@ _ENDED = (
     ),
     Template("TargetFailed", _MIGRATION, "{host} could not receive it: {said}.", "another host"),
     Template(
+        "TargetFailed",
+        _MIGRATION,
+        "{target} has been silent since {at}, and {source} gave it up: {said}.",
+        "another host, or bring {target} back",
+    ),
+    Template(
         "SourceFailed",
         _MIGRATION,
         "{host} said that it had handed {name} over, but the disks did not say so to {unnamed}.",
@@ -156,7 +162,7 @@ _OF_HOSTS = (
     Template("NotRunning", _MIGRATION, "{stopping} is to be off."),
     Template("SourceFailed", _MIGRATION, "libvirt says: {said}."),
     Template("SourceFailed", _MIGRATION, "libvirt ended here meanwhile: {ended}."),
-    Template("SourceFailed", _MIGRATION, "libvirt of {cut} ended meanwhile, or the way there: {said}."),
+    Template("TargetFailed", _MIGRATION, "libvirt of {cut} ended meanwhile, or the way there: {said}."),
     Template("SourceFailed", _MIGRATION, "hostd of {restarted} was started anew meanwhile."),
     Template("SourceFailed", _MIGRATION, "{unswitched} did not stop to go on elsewhere."),
     Template("SourceFailed", _MIGRATION, "{unsure} is not sure that {name} is its own."),
@@ -178,6 +184,9 @@ _EVENTS = (
     Template("Migrated", "VirtualMachine", "It moved from {source} to {target}."),
     Template("MigrationFailed", "VirtualMachine", "It was not moved from {source}: {why}."),
     Template(
+        "MigrationCancelled", "VirtualMachine", "It was not moved from {source}: its migration was cancelled."
+    ),
+    Template(
         "MigrationFailed",
         "VirtualMachine",
         "A part of its memory was lost between {source} and {lost}; it starts anew from its disks there.",
@@ -188,6 +197,13 @@ _DRAINING = (
     Template("Draining", "Host", "VMs are leaving it.", NOTHING_TO_DO),
     Template("Draining", "Host", "It goes once it is done with {work}.", NOTHING_TO_DO),
     Template("Blocked", "Host", "{name} does not leave it: {why}.", "stop or move {name}"),
+    Template(
+        "Blocked",
+        "Host",
+        "It has been silent since {at}, so no VM leaves it: what they do is not known, and failover is not "
+        "built yet.",
+        "turn the machine on, or mend its network; if quantix-hostd does not run there: make up",
+    ),
 )
 
 MIGRATION_TEMPLATES: tuple[Template, ...] = (*_ON_THE_WAY, *_ENDED, *_OF_HOSTS, *_EVENTS, *_DRAINING)

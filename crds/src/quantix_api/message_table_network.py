@@ -42,7 +42,13 @@ _NICS = (
         "choose another address in {path}",
     ),
     Template(
-        "AddressOutsideSubnet",
+        "AddressInUse",
+        "Router",
+        "Network {network} has router {router} already, which is its gateway {gateway}.",
+        "give it another address there in {path}, or take the network out of one of the two",
+    ),
+    Template(
+        "AddressReserved",
         "VirtualMachine, Router, FloatingIP",
         "Address {address} is {what} of network {network}, so it is not given out.",
         "choose another address in {path}",
@@ -162,6 +168,12 @@ _NETWORKS = (
         "Router",
         "The route to {destination} is for the same addresses as the one to {other}.",
         "remove one of the two",
+    ),
+    Template(
+        "PhysicalNetworkUnusable",
+        "Network",
+        "No host can use wire {physical}. Said: {said}.",
+        "qx host explain {host}",
     ),
     Template(
         "SubnetOverlap",

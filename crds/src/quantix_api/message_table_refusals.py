@@ -169,6 +169,12 @@ REFUSAL_TEMPLATES: tuple[Template, ...] = (
         "another name, or qx {noun} set {name}",
     ),
     Template(
+        "NameTaken",
+        "refusal",
+        "{one} {kept} exists here for {age}, and stays what it is.",
+        "another name, or qx {noun} delete {kept}",
+    ),
+    Template(
         "NotAllowed",
         "refusal",
         "{user} may not {verb} {what}.",

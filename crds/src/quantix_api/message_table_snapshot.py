@@ -27,7 +27,7 @@ _WAITS = (
     Template("DiskMissing", _BOTH, "{name} has no disk {disk}.", "qx vm show {name} lists its disks"),
     Template(
         "DiskMissing",
-        _SNAPSHOT,
+        _BOTH,
         "Disk {unmade} of {name} has no data yet.",
         "qx vm start {name}; it then goes on by itself",
     ),
@@ -119,6 +119,12 @@ _OF_RESTORES = (
     Template(
         "VirtualMachineNotFound",
         _RESTORE,
+        "VM {gone} was deleted before its disks were set back.",
+        "qx volume create NAME --from-snapshot {snapshot} --disk DISK",
+    ),
+    Template(
+        "VirtualMachineNotFound",
+        _RESTORE,
         "Snapshot {snapshot} is of VM {owner}, not of {name}.",
         "qx snapshot list names the VM of each",
     ),
@@ -126,13 +132,13 @@ _OF_RESTORES = (
         "DiskMissing",
         _RESTORE,
         "Disk {disk} is on {host} now, and snapshot {snapshot} keeps it on {place}.",
-        "move the VM back to {place} (qx vm migrate); it then goes on by itself",
+        "move the VM back to {place} while it runs (qx vm migrate), and restore it again",
     ),
     Template(
         "DiskMissing",
         _RESTORE,
         "Disk {disk} is in pool {pool} now, and snapshot {snapshot} keeps it in pool {before}.",
-        "qx volume move {volume} --pool {before}; it then goes on by itself",
+        "qx volume move {volume} --pool {before}, and restore it again",
     ),
     Template(
         "DiskMissing",

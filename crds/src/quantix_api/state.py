@@ -89,8 +89,8 @@ _WORKING = {
     "Joining",
     "RebuildingAssignments",
 }
-# Volumes and images are shown with the API's own word where that says more: it stands for the general one,
-# which a filter takes as well
+# Volumes, images and migrations are shown with the API's own word where that says more: it stands for the
+# general one, which a filter takes as well
 PHASES_SHOWN: Mapping[str, StateWord] = {
     "Available": READY,
     "InUse": READY,
@@ -98,7 +98,12 @@ PHASES_SHOWN: Mapping[str, StateWord] = {
     "Moving": WORKING,
     "Downloading": WORKING,
     "Verifying": WORKING,
+    "Queued": WAITING,
+    "Preparing": WORKING,
+    "Copying": WORKING,
+    "CuttingOver": WORKING,
 }
+_PHASES_OF = ("Volume", "Image", "VirtualMachineMigration")
 # Ready is what a migration is that went well, and Stalled one that somebody cancelled
 _ENDS = {"Succeeded": SUCCEEDED, "Cancelled": CANCELLED}
 
@@ -174,7 +179,7 @@ def _other(obj: Mapping[str, Any]) -> StateWord:
     phase = (obj.get("status") or {}).get("phase", "")
     if obj.get("kind") == "VirtualMachineMigration" and phase in _ENDS:
         return _ENDS[phase]
-    if obj.get("kind") in ("Volume", "Image") and PHASES_SHOWN.get(phase) == general:
+    if obj.get("kind") in _PHASES_OF and PHASES_SHOWN.get(phase) == general:
         return replace(general, word=phase)
     return general
 
@@ -186,6 +191,8 @@ def _general(obj: Mapping[str, Any]) -> StateWord:
         return READY
     if _is_true(status, "Stalled") or reason in _FAILED:
         return FAILED
+    if reason in _HOST_SILENT and condition_in(status, "Ready").get("status") == "Unknown":
+        return UNKNOWN
     if reason == "WaitingForHost":
         # made where it is used first: nobody is to be alarmed
         return UNUSED

@@ -85,15 +85,17 @@ def _conditions(fields: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def comparable(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """`fields` as they are held against what is owned: without empty members of the status, which nobody
-    owns in managedFields, and with its conditions in one order: the server keeps its own.
+    """`fields` as they are held against what is owned: without empty members of the status, or a status
+    that has no others, which nobody owns in managedFields; and with its conditions in one order: the server
+    keeps its own.
     """
-    if "status" not in fields:
-        return dict(fields)
+    rest = {name: value for name, value in fields.items() if name != "status"}
+    if not fields.get("status"):
+        return rest
     status = {name: value for name, value in fields["status"].items() if value not in (None, [], {})}
     if "conditions" in status:
         status["conditions"] = sorted(status["conditions"], key=lambda item: str(item.get("type")))
-    return {**fields, "status": status}
+    return {**rest, "status": status} if status else rest
 
 
 def owned_fields(live: Manifest, manager: str, subresource: str = "") -> dict[str, Any]:

@@ -113,6 +113,16 @@ async def test_conditions_in_another_order_and_empty_members_are_no_write() -> N
     assert [body["status"] for body in server.applied] == [wanted["status"]]
 
 
+@pytest.mark.parametrize("status", [{}, {"images": []}])
+async def test_who_owns_nothing_and_says_nothing_writes_nothing(status: dict[str, Any]) -> None:
+    server = Server()
+    live = {"metadata": {"name": "a"}}
+    client = cast("ApiClient", server)
+    assert await apply_if_changed(client, HOSTS, live, {"status": status}, manager="me") is None
+    given_up = await apply_if_changed(client, HOSTS, reported("Ready"), {"status": status}, manager="me")
+    assert given_up == {"metadata": {"name": "a"}, "status": status}
+
+
 def test_secrets_are_blotted_out_by_name_and_by_look() -> None:
     key = "-----BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY-----"
     event = redact(

@@ -48,8 +48,8 @@ def test_ready_of_a_vm_repeats_what_keeps_it_waiting() -> None:
 
 
 def test_a_vm_may_repeat_whatever_keeps_its_volumes_from_being_made() -> None:
-    # a volume that grows is there, and of a lost host the VM says more
-    elsewhere = {"Resizing", "HostFailed"}
+    # a volume that grows is there
+    elsewhere = {"Resizing"}
     volume = reasons_otherwise("Volume", "Ready") - {*READY_OF_EVERY_KIND} - elsewhere
     assert {"Creating", "Copying", "ImageDownloading", "PoolFull"} <= volume
     assert volume <= reasons_otherwise("VirtualMachine", "VolumesReady")

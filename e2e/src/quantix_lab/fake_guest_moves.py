@@ -101,6 +101,10 @@ class FakeGuestMoves(ABC):
         """libvirt gives up; the guest runs on."""
         self._ways[name].set_exception(as_error(TransientError, "SourceFailed", said=said))
 
+    def cut(self, name: str, target: str) -> None:
+        """The libvirt of the target ends; the guest runs on here."""
+        self._ways[name].set_exception(as_error(TransientError, "TargetFailed", cut=target, said="the end"))
+
 
 async def _settle() -> None:
     """Whoever waits has gone on."""

@@ -39,10 +39,12 @@ class OperationCanceledError(Exception):
 
 
 class Stored:
-    """What RBD has of an image. `watchers`: who has it open, as addresses of clients."""
+    """What RBD has of an image. `snapshots`: what they hold, by name; `watchers`: who has it open, by the
+    addresses of clients.
+    """
 
     def __init__(self, size_bytes: int = 1 << 20) -> None:
-        self.id, self.snapshots = f"{next(_IDS):x}", set[str]()
+        self.id, self.snapshots = f"{next(_IDS):x}", dict[str, bytes]()
         self.size_bytes, self.content, self.watchers = size_bytes, b"", list[str]()
 
 
@@ -101,13 +103,16 @@ class Image:
 
     def create_snap(self, name: str) -> None:
         self._images.calls.append(f"create {name}")
-        self._stored.snapshots.add(name)
+        self._stored.snapshots[name] = self._stored.content
+
+    def rollback_to_snap(self, name: str) -> None:
+        self._stored.content = self._stored.snapshots[name]
 
     def remove_snap(self, name: str) -> None:
         self._images.calls.append(f"remove {name}")
         if name not in self._stored.snapshots:
             raise ImageNotFoundError(name)
-        self._stored.snapshots.remove(name)
+        del self._stored.snapshots[name]
 
     def flatten(self, on_progress: Callable[[int, int], int]) -> None:
         for step in range(_STEPS):

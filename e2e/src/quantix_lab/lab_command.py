@@ -1,7 +1,9 @@
-"""`make lab` and `make lab-down`: several real hosts on this machine, to look at and to break.
+"""`make lab`, `lab-down`, `lab-host-down` and `lab-host-up`: several real hosts on this machine, to look at
+and to break.
 
-`python -m quantix_lab.lab_command up 3`, `… up 3 ceph`, `… down`; `… h2 COMMAND` runs something in a host,
-`… rbd ls quantix` and `… ceph status` ask the Ceph as its administrator.
+`python -m quantix_lab.lab_command up 3`, `… up 3 ceph`, `… down`; `… host-down h2` pulls its plug, `… host-up
+h2` switches it on again; `… h2 COMMAND` runs something in a host, `… rbd ls quantix` and `… ceph status` ask
+the Ceph as its administrator.
 """
 
 from __future__ import annotations
@@ -10,12 +12,15 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from quantix_lab.ceph_pools import FAST
 from quantix_lab.lab import Lab
+from quantix_lab.simulated_host import SimulatedHost
 
+Adopt = Callable[[Mapping[str, Any]], Lab]
 STATE = Path("/run/quantix-lab.json")
 _ENTER = f"{Path(sys.executable).parent}/python -m quantix_lab.lab_command"
 
@@ -60,7 +65,8 @@ def how_to_look_around(lab: Lab) -> str:
             f"  {_ENTER} h1 qx vm create web-2 --image shared/tiny",
             *(storage if lab.ceph.pids else ()),
             f"  {_ENTER} {last} bash          a shell on {last}: its own network, processes and files",
-            f"  kill -9 {lab.hosts[-1].pid}      pulls the plug of {last}",
+            f"  make lab-host-down HOST={last}      pulls the plug of {last}",
+            f"  make lab-host-up HOST={last}        switches it on again",
             f"  logs: {lab.folder}/h*/var/log/quantix",
             "  make lab-down",
         )
@@ -77,12 +83,43 @@ def down() -> None:
     _out("The lab is gone.")
 
 
+def pull_plug(name: str, state: Path = STATE, adopt: Adopt = Lab.adopt) -> None:
+    """End a host as a loss of power does. Raises SystemExit: there is none of this name, or it is off."""
+    lab, host = _found(name, state, adopt)
+    if not host.is_running:
+        sys.exit(f"{name} is off. Try: make lab-host-up HOST={name}")
+    host.kill()
+    state.write_text(json.dumps(lab.state))
+    _out(f"{name} is off. Its power is back by: make lab-host-up HOST={name}")
+
+
+def switch_on(name: str, state: Path = STATE, adopt: Adopt = Lab.adopt) -> None:
+    """Give a host its power back, and start Quantix on it. Raises SystemExit where there is none of this
+    name, or it is on.
+    """
+    lab, host = _found(name, state, adopt)
+    if host.is_running:
+        sys.exit(f"{name} is on. Try: make lab-host-down HOST={name}")
+    host.start_host()
+    # should the rest not work, the host can be entered and ended all the same
+    state.write_text(json.dumps(lab.state))
+    host.up()
+    _out(f"{name} is on again, and Quantix runs on it.")
+
+
+def _found(name: str, state: Path, adopt: Adopt) -> tuple[Lab, SimulatedHost]:
+    lab = adopt(json.loads(state.read_text())) if state.exists() else None
+    host = next((one for one in lab.hosts if one.name == name), None) if lab else None
+    if lab is None or host is None:
+        sys.exit(f"There is no host {name or 'without a name'} in a lab. Try: make lab, and HOST=h2")
+    return lab, host
+
+
 def enter(name: str, command: Sequence[str]) -> None:
     """Become `command` inside a host. Raises SystemExit where there is none of this name, or it is off."""
-    lab = Lab.adopt(json.loads(STATE.read_text())) if STATE.exists() else None
-    host = next((one for one in lab.hosts if one.name == name), None) if lab else None
-    if host is None or not host.is_running:
-        sys.exit(f"No host {name} runs. Try: make lab")
+    _, host = _found(name, STATE, Lab.adopt)
+    if not host.is_running:
+        sys.exit(f"{name} is off. Try: make lab-host-up HOST={name}")
     programs = Path(sys.executable).parent
     environment = {**host.environment, "PATH": f"{programs}:{os.environ.get('PATH', '')}"}
     argv = host.argv(command or ["bash"])
@@ -108,6 +145,10 @@ def main(words: Sequence[str]) -> None:
             up(int(count), ceph=True)
         case ["down"]:
             down()
+        case ["host-down", *name]:
+            pull_plug("".join(name))
+        case ["host-up", *name]:
+            switch_on("".join(name))
         case ["ceph" | "rbd", *_]:
             ask_ceph(words)
         case [name, *command] if name.startswith("h"):

@@ -25,6 +25,7 @@ from quantix_hostd.snapshot.storage import SnapshotStorage
 from quantix_hostd.snapshot.tools import SnapshotTools
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.volume.lending import Lending
+from quantix_hostd.volume.noted_claims import NotedClaims
 from quantix_hostd.volume.passphrases import Passphrases
 from quantix_lab.fake_status_api import Manifest
 from quantix_lab.mortality import HostdKilledError, Mortality
@@ -39,7 +40,9 @@ class SnapshotsPart:
     def __init__(self, world: VmWorld, mortal: Mortality | None = None) -> None:
         guard = mortal.guard if mortal else lambda client: client
         self.world = world
-        self.lending = Lending(guard(world.claims), HOST, CLUSTER, world.woken.append)
+        claims = guard(world.claims)
+        noted = NotedClaims(claims, world.pools, HOST, lambda _: False, lambda _: False)
+        self.lending = Lending(claims, noted, HOST, CLUSTER, world.woken.append)
         self.storage = SnapshotStorage(
             world.layout, QemuImg(OpenSandbox(), unlock_ms=1), world.storage.states
         )

@@ -95,9 +95,8 @@ from quantix_hostd.volume.uploads import VolumeUploads
 from quantix_hostd.watches import Watches
 
 _SWEEP_S = 30.0
-_STATE_S = 1.0
+_STATE_S, _BALLOON_S = 1.0, 5.0
 _CLOSE_S = 3.0
-_BALLOON_S = 5.0
 _GUARD_S = 3.0  # for so long an ovn-controller that restarted leaves guests unguarded
 _EMULATED_CPU = "qemu64"  # what guests have without KVM, and where libvirt names no model
 
@@ -184,7 +183,7 @@ class Hostd:
                 log.info("owners and modes of guests' directories corrected", count=corrected)
             sent = (*await self.images.everywhere(), *self.watches.stores[VOLUMES].values())
             await self.pools.tidy(frozenset(str(item["metadata"]["uid"]) for item in sent))
-            await self.volume_uploads.remember()
+            await self.volumes.remember()
             await self.snapshots.tidy()
             await self.outgoing.tidy()
             group.create_task(self.snapshots.resume_left(), name="snapshots")
@@ -193,6 +192,7 @@ class Hostd:
             group.create_task(after_each(self._resync, self._look_at_all), name="resync")
             sweeps = (self.volume_uploads.tidy, self.images.tidy, self.sweeps.ports, self.sweeps.logs)
             group.create_task(repeat(_SWEEP_S, *sweeps), name="sweep")
+            group.create_task(repeat(_SWEEP_S, self.volumes.noted.look), name="claims")
             group.create_task(repeat(_STATE_S, self.machines.keep_states), name="states")
             group.create_task(repeat(_BALLOON_S, self.balloons.step), name="balloons")
             group.create_task(repeat(SAMPLE_S, self.pressure.step), name="pressure")

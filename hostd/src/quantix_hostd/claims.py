@@ -14,7 +14,7 @@ ha.md, "Ownership", and everything else is refused here, before anything is writ
 While a copy of a free volume is made, its host holds it still: held(0, H) in the volume's own name, an epoch
 that no VM has, so that nobody begins to write; it ends as free(f). While a free volume is set back to a
 snapshot it is held likewise, and says so (`restoring`), so that it admits nobody until all disks of that
-restore are whole, whatever becomes of its host.
+restore are whole, whatever becomes of its host (`restoring`, the module).
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ class Holder:
 @dataclass(frozen=True)
 class Claim:
     """`floor` is the highest epoch that was ever released here: it never falls. `has_state`: what firmware
-    and TPM remember lies beside this volume (`clients.state_store`). The last four are those of a volume on
-    its way to another pool; their moves are in `moves`.
+    and TPM remember lies beside this volume (`clients.state_store`). From `moving_to` to `partial` it is
+    about a volume on its way to another pool (`moves`), from `restoring` on about one that is set back
+    (`restoring`).
     """
 
     floor: int
@@ -58,8 +59,14 @@ class Claim:
     """It is no whole copy yet: nobody may have it."""
     restoring: str = ""
     """The restore (its UID) that sets the disk back: until all of it is, nobody may have it."""
+    untouched: bool = False
+    """That restore has not changed the disk yet: it may still be given up."""
     restored: str = ""
     """The restore that set it back last: it is over, and must not be done again."""
+    written: int | None = None
+    """The highest epoch under which a guest may have written, where nothing but work had the volume since.
+    None: that is the floor.
+    """
     memory: str = ""
     """VM/POOL/SNAPSHOT: the next start of that VM (its UID) goes on with the memory that this snapshot (its
     UID) keeps in this pool, if all its disks say so. It goes before that guest writes anything, and with
@@ -200,7 +207,13 @@ def take(claim: Claim, host: str, epoch: int, vm_uid: str, cluster_uid: str) -> 
     if epoch <= claim.floor:
         raise as_error(ClaimRefusedError, "ClaimStale", epoch=epoch, floor=claim.floor)
     memory = claim.memory if claim.memory.startswith(f"{vm_uid}/") else ""
-    return replace(claim, holder=Holder(host, epoch), vm_uid=vm_uid, memory=memory)
+    return replace(claim, holder=Holder(host, epoch), vm_uid=vm_uid, memory=memory, written=None)
+
+
+def take_for_work(claim: Claim, host: str, volume_uid: str, cluster_uid: str) -> Claim:
+    """free(f) → held(f+1, H) for the volume itself: what it holds is copied or grown, and no guest writes."""
+    held = take(claim, host, claim.floor + 1, volume_uid, cluster_uid)
+    return replace(held, written=claim.floor if claim.written is None else claim.written)
 
 
 def release(claim: Claim, host: str, epoch: int) -> Claim:
@@ -238,40 +251,6 @@ def hold_still(claim: Claim, host: str, volume_uid: str, cluster_uid: str) -> Cl
     if claim.moving_to or claim.moved or claim.partial or claim.restoring:
         raise as_error(ClaimRefusedError, "VolumeInUse", host=host)
     return replace(claim, holder=Holder(host, 0), vm_uid=volume_uid)
-
-
-def begin_restore(claim: Claim, host: str, restore_uid: str, cluster_uid: str) -> Claim:
-    """free(f) → held(0, H) by a restore; also of one that was left half done, by the same or by one that is
-    no more. Not while a VM, or whoever reads it, has the volume.
-    """
-    if claim.cluster_uid != cluster_uid:
-        raise as_error(ClaimRefusedError, "ClaimForeign", cluster=claim.cluster_uid)
-    if claim.holder is not None and not (claim.restoring and claim.holder == Holder(host, 0)):
-        raise as_error(ClaimRefusedError, "VolumeInUse", host=claim.holder.host)
-    if claim.moving_to or claim.moved or claim.partial:
-        raise as_error(ClaimRefusedError, "VolumeInUse", host=host)
-    return replace(claim, holder=Holder(host, 0), vm_uid=restore_uid, restoring=restore_uid, memory="")
-
-
-def is_later(claim: Claim, epoch: int) -> bool:
-    """Whether somebody had the volume under an epoch that a restore with this one does not know."""
-    return claim.floor > epoch
-
-
-def end_restore(claim: Claim, restore_uid: str) -> Claim:
-    """held(0, H) by a restore → free(f), once all its disks are whole."""
-    if claim.restoring != restore_uid:
-        return claim
-    return replace(claim, holder=None, vm_uid="", restoring="", restored=restore_uid)
-
-
-def give_up_restore(claim: Claim, host: str) -> Claim:
-    """held(0, H) by a restore → free(f), by H: of a volume that is deleted, once that restore is over or no
-    more.
-    """
-    if not (claim.restoring and claim.holder == Holder(host, 0)):
-        return claim
-    return replace(claim, holder=None, vm_uid="", restoring="")
 
 
 def without_memory(claim: Claim, host: str) -> Claim:

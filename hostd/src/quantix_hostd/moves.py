@@ -27,7 +27,15 @@ def leave(claim: Claim, pool: str) -> Claim:
 
 def copy_of(claim: Claim, pool: str, holder: Holder | None, vm_uid: str) -> Claim:
     """The claim of the copy of a volume that lies in `pool`, while it is made for `holder`."""
-    return Claim(claim.floor, holder, vm_uid, claim.cluster_uid, moved_from=pool, partial=True)
+    return Claim(
+        claim.floor,
+        holder,
+        vm_uid,
+        claim.cluster_uid,
+        moved_from=pool,
+        partial=True,
+        written=claim.written,
+    )
 
 
 def stay(claim: Claim) -> Claim:
@@ -43,7 +51,14 @@ def hand_on(claim: Claim, pool: str) -> Claim:
 def complete(claim: Claim, old: Claim) -> Claim:
     """The copy of a volume that was handed on. What was released of the old one counts here too."""
     floor, has_state = max(claim.floor, old.floor), claim.has_state or old.has_state
-    return replace(claim, partial=False, floor=floor, has_state=has_state, restored=old.restored)
+    return replace(
+        claim,
+        partial=False,
+        floor=floor,
+        has_state=has_state,
+        restored=old.restored,
+        written=old.written,
+    )
 
 
 def settle(claim: Claim) -> Claim:

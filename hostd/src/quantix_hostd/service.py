@@ -38,8 +38,8 @@ from quantix_hostd.settings import Settings, parse
 _RETRY_S = 2.0
 # Python's own number on two CPUs is six: what hangs on one pool would keep all of hostd waiting
 _AT_ONCE = 64
-# of a stop: its supervisor kills after 30 s
-_STOP_S = 20.0
+# for all that ends in order, as a moment in which a guest stands still; its supervisor kills after 30 s
+_STOP_S = 25.0
 # for threads that nothing waits for any more
 _THREADS_S = 5.0
 # sysexits(3) EX_CONFIG: starting again is no use until somebody changes something

@@ -25,11 +25,11 @@ from quantix_hostd.volume.copying import Copying
 from quantix_hostd.volume.disk_draft import remove_volume
 from quantix_hostd.volume.disk_file import DiskFileMaker
 from quantix_hostd.volume.disk_header import read_disk_file, read_volume
-from quantix_hostd.volume.lending import Lending
 from quantix_hostd.volume.recipe import Base, Recipe
 from quantix_hostd.volume.storage import StorageByKind
 from quantix_lab.disk_pools import IMAGES, QEMU, pool_with_image
 from quantix_lab.hostile_images import bomb
+from quantix_lab.lent_volumes import lending_at
 from quantix_lab.qcow2_file import CLUSTER
 from quantix_lab.waiting import eventually_async
 
@@ -189,7 +189,7 @@ async def test_a_removed_volume_is_gone_with_its_claim(pool: PoolDir, maker: Dis
 
 
 async def test_two_namespaces_with_images_out_of_proportion_keep_a_third_waiting_for_seconds_only(
-    pool: PoolDir, maker: DiskFileMaker
+    pool: PoolDir, maker: DiskFileMaker, tmp_path: Path
 ) -> None:
     bombs = [pool.image(f"{number}{number}") for number in (2, 3)]
     for path in bombs:
@@ -198,7 +198,7 @@ async def test_two_namespaces_with_images_out_of_proportion_keep_a_third_waiting
     pool.image("1111").chmod(0o440)
     IMAGES.files.give(pool.image("1111"))
     ended: list[str] = []
-    lending = Lending(LocalClaimStore(), "h1", "cluster-1", ended.append)
+    lending = lending_at(tmp_path, LocalClaimStore(), ended.append)
     copying = Copying(StorageByKind(maker), Room(), lending, ended.append)
     bases = {"a": Base("22", "qcow2", _GIB), "b": Base("33", "qcow2", _GIB), "c": _BASE}
     volumes = {namespace: volume_in(namespace) for namespace in bases}

@@ -24,10 +24,10 @@ from quantix_hostd.transfer.room import Room
 from quantix_hostd.transfer.seen import TransferSeen
 from quantix_hostd.volume.copying import Copying
 from quantix_hostd.volume.disk_file import DiskFileMaker
-from quantix_hostd.volume.lending import Lending
 from quantix_hostd.volume.recipe import Base, Recipe
 from quantix_hostd.volume.storage import StorageByKind
 from quantix_lab.disk_pools import IMAGES, pool_at
+from quantix_lab.lent_volumes import lending_at
 from quantix_lab.waiting import eventually_async
 
 _MIB = 1 << 20
@@ -105,15 +105,14 @@ async def test_an_image_whose_room_guests_take_meanwhile_leaves_what_it_had_to_t
 
 
 async def test_a_full_copy_without_room_leaves_nothing_and_is_made_once_there_is(
-    pool: PoolDir, image: Image
+    pool: PoolDir, image: Image, tmp_path: Path
 ) -> None:
     assert (await sent(pool, image, pieces())).error is None
     filler = guests_take(pool, 6 * _MIB)
     claims, ended = LocalClaimStore(), list[str]()
     maker = DiskFileMaker(QemuImg(Sandbox(IMAGES)), claims, "cluster-1")
-    copying = Copying(
-        StorageByKind(maker), Room(), Lending(claims, "h1", "cluster-1", lambda _: None), ended.append
-    )
+    lending = lending_at(tmp_path, claims, lambda _: None)
+    copying = Copying(StorageByKind(maker), Room(), lending, ended.append)
     volume = Volume.model_validate(
         {"metadata": {"name": "v", "namespace": "default", "uid": "v"}, "spec": {}}
     )

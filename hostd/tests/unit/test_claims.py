@@ -20,10 +20,7 @@ from quantix_hostd.claims import (
     ClaimRefusedError,
     Holder,
     VolumePlace,
-    begin_restore,
-    end_restore,
     hand_over,
-    hold_still,
     new_claim,
     put_down,
     regain,
@@ -231,36 +228,6 @@ def test_a_claim_that_is_written_anew_leaves_nothing_to_a_rename_that_comes_late
     with pytest.raises(FileNotFoundError):
         (directory / ".claim.new").rename(directory / "claim")
     assert store.read(place) == held("h1", 1)
-
-
-def test_a_disk_that_is_set_back_admits_nobody_until_the_restore_is_over() -> None:
-    held = begin_restore(new_claim("c1"), "h1", "r", "c1")
-    assert (held.holder, held.restoring) == (Holder("h1", 0), "r")
-    # whatever becomes of the host
-    for left in (held, release(held, "h1", 0)):
-        with pytest.raises(ClaimRefusedError):
-            take(left, "h2", 9, "vm", "c1")
-        with pytest.raises(ClaimRefusedError):
-            hold_still(left, "h1", "v", "c1")
-        assert begin_restore(left, "h1", "r", "c1") == held
-    assert begin_restore(release(held, "h1", 0), "h2", "r", "c1").holder == Holder("h2", 0)
-    over = end_restore(held, "r")
-    assert (over.holder, over.restoring, over.restored, over.floor) == (None, "", "r", 0)
-    assert take(over, "h2", 1, "vm", "c1").held_by("h2", 1)
-    assert end_restore(over, "other") == over
-
-
-def test_no_restore_takes_a_disk_from_who_has_it() -> None:
-    for claim in (
-        take(new_claim("c1"), "h1", 1, "vm", "c1"),
-        hold_still(new_claim("c1"), "h1", "v", "c1"),
-        replace(new_claim("c1"), moving_to="fast"),
-        replace(new_claim("c1"), partial=True),
-        new_claim("c2"),
-        begin_restore(new_claim("c1"), "h2", "r", "c1"),
-    ):
-        with pytest.raises(ClaimRefusedError):
-            begin_restore(claim, "h1", "r", "c1")
 
 
 def test_kept_memory_goes_with_another_vm_and_before_its_own_goes_on() -> None:

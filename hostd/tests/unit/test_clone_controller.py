@@ -47,15 +47,6 @@ async def test_a_hostd_that_is_killed_while_it_copies_leaves_nothing_and_begins_
     assert (two.there(), two.claim.holder) == ({"uid-source", "uid-copy"}, None)
 
 
-async def test_a_clone_that_is_deleted_gives_back_what_a_killed_hostd_held_for_it(two: TwoVolumes) -> None:
-    """Of a source in Ceph another host may be told to look: it would never be free."""
-    await two.until_copying()
-    two.start()
-    two.put("copy", {"source": {"volume": "source"}, "copyMode": "Full"}, deletionTimestamp=_GOING)
-    assert await two.reconcile("copy") == "Deleting"
-    assert two.claim.holder is None
-
-
 async def test_a_source_that_a_vm_has_is_waited_for_by_the_vms_name(two: TwoVolumes) -> None:
     await two.reconcile("source")
     two.machines["default/web-1"] = {

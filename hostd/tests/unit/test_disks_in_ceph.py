@@ -43,7 +43,7 @@ def images(pool: PoolRbd) -> Images:
     ceph: Any = pool.ceph
     found: Images = ceph.images
     found["image.debian"] = Stored()
-    found["image.debian"].snapshots.add("base")
+    found["image.debian"].snapshots["base"] = b""
     return found
 
 

@@ -32,7 +32,7 @@ _HEALTHY = HostObserved(
     host=Host.model_validate({"metadata": {"name": "h1", "generation": 3}, "spec": {}}),
     machine=_MACHINE,
     kvm=KvmVerdict(Accelerator.KVM),
-    network=NetworkFacts(underlay_mtu=9000, tunnel_address="10.0.0.1"),
+    network=NetworkFacts(underlay_mtu=9000, wire_mtus={"site": 1500}, tunnel_address="10.0.0.1"),
     api_address="10.0.0.1:9443",
     libvirt=True,
     confined=True,
@@ -49,7 +49,8 @@ def test_a_healthy_host_is_ready_and_tells_what_it_has() -> None:
     status = derive_status(_HEALTHY, _NOW)
     assert condition(status, "Ready") == ("True", "Healthy")
     assert (status["phase"], status["cpus"], status["memory"]) == ("Ready", 64, "512Gi")
-    assert status["network"] == {"underlayMTU": 9000, "datapath": "Kernel"}
+    wires = [{"name": "site", "mtu": 1500}]
+    assert status["network"] == {"underlayMTU": 9000, "physical": wires, "datapath": "Kernel"}
     assert status["addresses"] == {"api": "10.0.0.1:9443", "tunnel": "10.0.0.1"}
     assert status["numa"] == [{"id": 0, "cpus": "0-63", "memory": "512Gi"}]
 

@@ -20,7 +20,7 @@ from quantix_hostd.host.network.model import (
     RemoveBridge,
     SetLink,
 )
-from quantix_hostd.host.network.physical import bridge_of, mappings, physical_wires, plan_physical
+from quantix_hostd.host.network.physical import bridge_of, mappings, physical_wires, plan_physical, wire_mtus
 from quantix_hostd.host.network.plan import plan_packet_filter, wanted_external_ids
 
 _PLAIN = LinkFacts(True, 1500, "02:00:00:00:00:03", frozenset())
@@ -42,6 +42,12 @@ def host(*wires: tuple[str, str], tunnel: str | None = None) -> Host:
     if tunnel:
         spec["interfaces"] = {"tunnel": tunnel}
     return Host.model_validate({"metadata": {"name": "h1", "uid": "u-1"}, "spec": spec})
+
+
+def test_what_fits_through_a_wire_is_what_its_interface_takes() -> None:
+    links = {**_LINKS, "eth2": replace(_PLAIN, mtu=9000)}
+    assert wire_mtus((_SITE,), links, _DEFAULT) == {"site": 9000, "qx-local": 1500}
+    assert wire_mtus((), links, None) == {}
 
 
 def right_state(spec: NetworkSpec = _SPEC) -> NetworkState:

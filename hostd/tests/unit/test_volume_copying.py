@@ -19,9 +19,9 @@ from quantix_hostd.transfer import transfers
 from quantix_hostd.transfer.room import Room
 from quantix_hostd.volume import copying as copies
 from quantix_hostd.volume.copying import Copying
-from quantix_hostd.volume.lending import Lending
 from quantix_hostd.volume.recipe import Base, Recipe
 from quantix_hostd.volume.storage import StorageByKind
+from quantix_lab.lent_volumes import lending_at
 from quantix_lab.waiting import eventually_async
 
 _MIB = 1 << 20
@@ -72,8 +72,8 @@ def woken() -> list[str]:
 
 
 @pytest.fixture
-def copying(maker: SlowMaker, woken: list[str]) -> Copying:
-    lending = Lending(LocalClaimStore(), "h1", "c1", woken.append)
+def copying(maker: SlowMaker, woken: list[str], tmp_path: Path) -> Copying:
+    lending = lending_at(tmp_path, LocalClaimStore(), woken.append)
     return Copying(cast(StorageByKind, maker), Room(), lending, woken.append)
 
 

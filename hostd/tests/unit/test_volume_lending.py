@@ -14,15 +14,15 @@ from quantix_hostd.claims import (
     Claim,
     Holder,
     VolumePlace,
-    begin_restore,
     hold_still,
     new_claim,
     release,
     take,
 )
 from quantix_hostd.clients.claim_store import LocalClaimStore
-from quantix_hostd.volume.lending import Lending
+from quantix_hostd.restoring import begin_restore
 from quantix_hostd.volume.recipe import Origin
+from quantix_lab.lent_volumes import lending_at
 
 _CLUSTER = "c1"
 
@@ -37,7 +37,7 @@ class Lent:
         self.claims.create(place, new_claim(_CLUSTER))
         self.origin = Origin("default/source", "s", place, 1 << 20)
         self.returned: list[str] = []
-        self.lending = Lending(self.claims, "h1", _CLUSTER, self.returned.append)
+        self.lending = lending_at(root, self.claims, self.returned.append, _CLUSTER)
 
     @property
     def claim(self) -> Claim:

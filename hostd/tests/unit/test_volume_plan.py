@@ -20,9 +20,10 @@ from quantix_hostd.volume.recipe import Base, Recipe
 
 _MIB = 1 << 20
 _FREE = Claim(3, None, "", "c1")
-_WORK = Claim(3, Holder("h1", 4), "u", "c1")
+_WORK = Claim(3, Holder("h1", 4), "u", "c1", written=3)
 """The claim, held by this host for work of its own."""
-_FREED = Claim(4, None, "u", "c1")
+_FREED = Claim(4, None, "u", "c1", written=3)
+_RESTORING = Claim(3, Holder("h1", 0), "r", "c1", restoring="r")
 _OF_VM = Claim(3, Holder("h1", 4), "uid-of-a-vm", "c1")
 _READY = {"type": "Ready", "status": "True", "reason": "Verified", "message": ""}
 _IMAGE = Image.model_validate(
@@ -106,6 +107,8 @@ def test_the_next_step(observed: VolumeObserved, actions: tuple[object, ...]) ->
     ("observed", "reason"),
     [
         (seen(status={"data": "Present"}), "DataMissing"),
+        # in Ceph another image gets its name
+        (seen(status={"data": "Present"}, there=True, claim=_RESTORING), "VolumeInUse"),
         (seen(_FROM), "SourceNotFound"),
         (seen({"source": {"volume": "v"}}), "SourceNotFound"),
         (seen(_FROM, image=_UNREADY), "ImageDownloading"),

@@ -39,9 +39,9 @@ def test_every_error_becomes_a_reason_that_the_api_knows_in_its_own_words(
     assert {item["message"] for item in status["conditions"]} == {error.message}
 
 
-@pytest.mark.parametrize("reason", ["SecretNotFound", "SecretNotGranted", "PassphraseWrong"])
+@pytest.mark.parametrize("reason", ["SecretNotFound", "SecretNotGranted", "PassphraseWrong", "InUse"])
 def test_a_volume_that_waits_to_be_moved_or_grown_serves_meanwhile(reason: str) -> None:
-    verdict = verdict_of_error(_VOLUME, TransientError(reason, "Its Secret is what it waits for."))
+    verdict = verdict_of_error(_VOLUME, TransientError(reason, "Its Secret, or who has it, is waited for."))
     assert derive_status(_VOLUME, verdict, "box", _NOW)["phase"] == "Available"
 
 

@@ -20,7 +20,6 @@ from quantix_operator.objects import Objects
 
 SLOW_S = 300.0
 RETRY_S = 2.0
-MAX_USERS = 3
 
 
 @dataclass(frozen=True)

@@ -48,9 +48,10 @@ def wires_of_host(host: Manifest) -> Any:
     return [item.get("name") for item in (host.get("spec") or {}).get("physicalNetworks") or []]
 
 
-def underlay_mtu(host: Manifest) -> Any:
-    """What it says that fits between hosts, in bytes."""
-    return ((host.get("status") or {}).get("network") or {}).get("underlayMTU")
+def mtus_of_host(host: Manifest) -> Any:
+    """What it says that fits through tunnels and wires, in bytes."""
+    network = (host.get("status") or {}).get("network") or {}
+    return network.get("underlayMTU"), network.get("physical")
 
 
 def volume_but_its_making(volume: Manifest) -> Any:

@@ -2,13 +2,13 @@
 
 Used by those of placement, migrations, snapshots, restores, maintenance and the balancer. Where each object
 is acted on by itself (`Each`), what one meets (a server that takes no word of it, a bug) keeps no other
-waiting, and is told of that object.
+waiting, and is told of that object. `Retries` alone is for what is made anew (`migration.asking`).
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -33,8 +33,9 @@ log = structlog.get_logger(__name__)
 
 AGAIN_S = 0.05
 """Until what was decided on something that has changed meanwhile is decided anew."""
-_API_IS_AWAY = (Throttled, Unauthorized, Unreachable)
-_BACKOFF = Backoff()
+API_IS_AWAY = (Throttled, Unauthorized, Unreachable)
+"""What says nothing about the one object that was written."""
+_FORGOTTEN_S = 600.0
 
 
 class Pace:
@@ -77,14 +78,48 @@ class _Failed:
     due_s: float
 
 
+class Retries:
+    """When what failed is tried again, by the UID of the object: later after each failure in a row."""
+
+    def __init__(self, clock: Clock, backoff: Backoff) -> None:
+        self._clock, self._backoff = clock, backoff
+        self._failed: dict[str, _Failed] = {}
+        self._rng = random.Random()
+
+    def left_s(self, uid: str) -> float:
+        """Seconds until its time comes; 0: it may be tried."""
+        failed = self._failed.get(uid)
+        return max(0.0, failed.due_s - self._clock.monotonic()) if failed is not None else 0.0
+
+    def failed(self, uid: str) -> float:
+        """It failed once more; returns seconds until it is to be tried again."""
+        now_s = self._clock.monotonic()
+        self._failed = {key: one for key, one in self._failed.items() if one.due_s + _FORGOTTEN_S > now_s}
+        times = self._failed[uid].times + 1 if uid in self._failed else 1
+        delay_s = self._backoff.delay_s(times, self._rng)
+        self._failed[uid] = _Failed(times, now_s + delay_s)
+        return delay_s
+
+    def forget(self, uid: str) -> None:
+        """It went well, or there is nothing to do any more."""
+        self._failed.pop(uid, None)
+
+    def has_failed(self, uid: str) -> bool:
+        """Whether it failed the last time, lately."""
+        return uid in self._failed
+
+    def keep(self, uids: Collection[str]) -> None:
+        """Forget all others."""
+        self._failed = {uid: failed for uid, failed in self._failed.items() if uid in uids}
+
+
 class Each:
     """Acts on one object after the other. `controller`: the name under which errors are counted."""
 
     def __init__(self, context: Context, controller: str) -> None:
         self._context = context
         self._controller = controller
-        self._failed: dict[str, _Failed] = {}
-        self._rng = random.Random()
+        self._retries = Retries(context.clock, Backoff())
 
     async def carry_out(
         self, decided: Iterable[Decided], carry_out: Callable[[Decided], Awaitable[None]]
@@ -94,28 +129,27 @@ class Each:
         What failed is left alone until its time comes, later after each failure. Raises ApiError while the
         API takes nothing from anybody.
         """
-        failed, again_s = dict[str, _Failed](), list[float]()
+        decided_on, again_s = set[str](), list[float]()
         for steps in decided:
             uid = steps.about.metadata.uid
-            before = self._failed.get(uid, _Failed(0, 0.0))
-            left_s = before.due_s - self._context.clock.monotonic()
-            if left_s > 0:
-                failed[uid] = before
+            decided_on.add(uid)
+            if left_s := self._retries.left_s(uid):
                 again_s.append(left_s)
                 continue
             try:
                 await carry_out(steps)
             except (Conflict, NotFound) as error:
                 log.info("somebody was faster", object=steps.about.key, error=error.message)
+                self._retries.forget(uid)
                 again_s.append(AGAIN_S)
-            except _API_IS_AWAY:
+            except API_IS_AWAY:
                 raise
             except Exception as error:
                 await self._tell(steps.about, error)
-                delay_s = _BACKOFF.delay_s(before.times + 1, self._rng)
-                failed[uid] = _Failed(before.times + 1, self._context.clock.monotonic() + delay_s)
-                again_s.append(delay_s)
-        self._failed = failed
+                again_s.append(self._retries.failed(uid))
+            else:
+                self._retries.forget(uid)
+        self._retries.keep(decided_on)
         return min(again_s, default=None)
 
     async def _tell(self, about: ApiObject, error: Exception) -> None:

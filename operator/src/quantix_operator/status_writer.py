@@ -6,14 +6,13 @@ decision counts with it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from quantix_api.conditions import KSTATUS_TYPES
 from quantix_api.resources import MANAGER_HOSTD, MANAGER_OPERATOR, Resource
 from quantix_client.api import ApiClient, Manifest
-from quantix_client.apply import comparable, drop_conditions, left_in_halves, owned_fields
+from quantix_client.apply import apply_if_changed, comparable, drop_conditions, owned_fields
 from quantix_operator.cache import Cache
 
 # What tells how an object is; hostd takes it over from the operator while it has the object
@@ -47,28 +46,18 @@ class StatusWriter:
         `on_version`: only against the state `live` (else Conflict). `leave_ready`: Ready, phase and
         observedGeneration are another's now; that we still share them is no reason to write.
         """
+        fields = {"status": status}
         if stale := stale_conditions(live, status):
-            live = await self._without(resource, live, stale)
-        owned = self.owned(live)
-        if leave_ready:
-            owned = without_ready(owned)
-        if comparable({"status": owned}) == comparable({"status": status}):
+            live = await drop_conditions(self.api, resource, live, stale)
+            self.cache.put(resource, live)
+        if leave_ready and comparable({"status": without_ready(self.owned(live))}) == comparable(fields):
             return False
-        if halves := left_in_halves(live, {"status": status}, self.manager):
-            live = await self._without(resource, live, halves)
-        known = live["metadata"]
-        metadata = {name: known[name] for name in ("name", "namespace", "uid") if name in known}
-        if on_version:
-            metadata["resourceVersion"] = known["resourceVersion"]
-        body = {"metadata": metadata, "status": status}
-        written = await self.api.apply(resource, body, manager=self.manager, subresource="status")
-        self.cache.put(resource, written)
-        return True
-
-    async def _without(self, resource: Resource, live: Manifest, types: Collection[str]) -> Manifest:
-        written = await drop_conditions(self.api, resource, live, types)
-        self.cache.put(resource, written)
-        return written
+        written = await apply_if_changed(
+            self.api, resource, live, fields, manager=self.manager, on_version=on_version
+        )
+        if written is not None:
+            self.cache.put(resource, written)
+        return written is not None
 
 
 def stale_conditions(live: Manifest, status: dict[str, Any]) -> tuple[str, ...]:

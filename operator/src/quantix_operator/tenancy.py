@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from quantix_api.message_table_phrases import A_KIND, A_KIND_ELSEWHERE, COUNTED_ELSEWHERE
+from quantix_api.message_text import first_of
 from quantix_api.quantities import counted
 
 
@@ -23,16 +24,14 @@ def as_told(other: str, reader: str) -> str:
     return (A_KIND_ELSEWHERE if namespace else A_KIND).format(kind=kind)
 
 
-def users_as_told(users: Sequence[str], home: str, at_most: int, kind: str = "VM") -> str:
-    """Objects of a kind, by their keys, as an object of the namespace `home` may say them: its own by name
-    (`at_most` of them), those of others by number; "" for none.
+def users_as_told(users: Sequence[str], home: str, kind: str = "VM") -> str:
+    """Objects of a kind, by their keys, as an object of the namespace `home` may say them: the first of its
+    own by name, the others by number; "" for none.
     """
     own = [key for key in users if _namespace(key) == home]
     others = len(users) - len(own)
-    told = own[:at_most]
-    if others:
-        told.append(COUNTED_ELSEWHERE.format(counted=counted(others, kind)))
-    return ", ".join(told)
+    elsewhere = COUNTED_ELSEWHERE.format(counted=counted(others, kind)) if others else ""
+    return ", and ".join(filter(None, (first_of(own), elsewhere)))
 
 
 def home_of(name: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from quantix_api import VirtualMachineRestore
@@ -9,7 +12,9 @@ from quantix_api.resources import VIRTUAL_MACHINE_RESTORES
 from quantix_client.errors import Conflict, ServerFault, Unprocessable, Unreachable
 from quantix_operator.indexers import open_or_going
 from quantix_operator.passes import AGAIN_S, Each, while_said, while_unfinished
+from quantix_operator.restore.controller import RestoreController
 from quantix_operator.restore.model import Steps, Task
+from quantix_operator.snapshot.controller import SnapshotController
 
 from .snapshot.snapping_world import SnappingWorld
 
@@ -139,3 +144,30 @@ async def test_while_the_api_is_away_the_rest_is_not_tried(world: SnappingWorld)
     with pytest.raises(Unreachable):
         await each.carry_out(decided(world, "bad", "good"), carry_out)
     assert len(tried) == 1
+
+
+class SlowClock:
+    """A second passes at each look at it; keeps how long was slept."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.slept_s: list[float] = []
+
+    def monotonic(self) -> float:
+        self.now_s += 1
+        return self.now_s
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept_s.append(seconds)
+
+
+@pytest.mark.parametrize("kind", [SnapshotController, RestoreController])
+async def test_what_waits_for_long_takes_no_more_than_its_share_of_the_time(
+    world: SnappingWorld, kind: type[SnapshotController | RestoreController]
+) -> None:
+    """Every write of a VM asks for a pass while a snapshot waits, and a pass keeps placements waiting."""
+    clock: Any = SlowClock()
+    controller = kind(replace(world.context, clock=clock), world.objects)
+    await controller.reconcile("all")
+    await controller.reconcile("all")
+    assert clock.slept_s == [0.0, 8.0], "nine seconds after one of work, one of which is over"

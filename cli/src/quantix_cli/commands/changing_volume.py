@@ -23,6 +23,7 @@ from quantix_cli.nouns import NOUNS, Manifest, look
 from quantix_cli.options import Invocation, write_options
 from quantix_cli.session import Session, translated
 from quantix_cli.vm.arrival import Arrival, is_left_for_start, runs
+from quantix_cli.vm.moves import told_of_move
 from quantix_cli.waiting import Wait, until
 from quantix_client.errors import Forbidden, Unprocessable
 
@@ -153,7 +154,7 @@ async def _move(session: Session, name: Name, pool: str, *, wait: bool) -> None:
         NOUNS["volume"],
         volume,
         lambda live: _has_arrived(live, pool),
-        Wait(ended_by=lambda live: move_end(live, pool)),
+        Wait(ended_by=lambda live: move_end(live, pool), said_by=told_of_move),
     )
     session.terminal.note(f"{name} is in pool {pool}.")
 

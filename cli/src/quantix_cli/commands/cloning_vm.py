@@ -67,10 +67,11 @@ async def _clone(session: Session, source: str, name: str, wish: CloneWish, *, w
         said = "A clone of a Windows guest would be the same computer: spec.sysprep runs once."
         raise CommandError(Exit.REFUSED, said, "generalise the guest, and make an image of its disk")
     await refuse_going(session, vm["metadata"]["namespace"])
-    made = clone_of(vm, name, wish, await _pools(session, vm))
+    pools = await _pools(session, vm)
+    made = clone_of(vm, name, wish, pools)
     await fetch.refuse_missing(session, vm["metadata"]["namespace"], made["spec"], vm["spec"])
     terminal = session.terminal
-    terminal.note(terminal.plain(f"{name}: {told_clone(vm, made)}."))
+    terminal.note(terminal.plain(f"{name}: {told_clone(vm, made, pools)}."))
     source_runs = look(vm, "status.runtime.domain") == "Present"
     if source_runs:
         runs = vm["metadata"]["name"]

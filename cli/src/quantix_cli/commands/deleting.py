@@ -8,7 +8,7 @@ import click
 
 from quantix_api import resources
 from quantix_api.conditions import condition_of
-from quantix_api.message_text import cause_of
+from quantix_api.message_text import cause_of, hint_of
 from quantix_cli import fetch
 from quantix_cli.commands.selecting import refuse_no_selection, selecting
 from quantix_cli.exits import CommandError, Exit
@@ -41,6 +41,8 @@ _OF_VMS = (
     click.option("--now", is_flag=True, help="Pull the plug: unsaved data in the guest is lost."),
 )
 _POLL_S = 0.3
+# kinds that stay in force while somebody uses them
+_KEPT_BY_USERS = ("securitygroup", "router")
 # what is gone by then needs no line on the way
 _QUIET_S = 2.0
 
@@ -185,6 +187,13 @@ def _asks_guest(obj: Manifest) -> bool:
     return condition_of(obj).get("reason") == "Stopping" and look(obj, "spec.gracePeriodSeconds") != 0
 
 
+def _in_use(session: Session, name: str, ready: Manifest) -> CommandError:
+    """The end of a wait that only whoever uses it ends."""
+    message = session.terminal.plain(str(ready.get("message", "")))
+    said = f"{name} is not gone yet. {cause_of(message)} (InUse). It goes by itself after that."
+    return CommandError(Exit.FAILED, said, hint_of(message))
+
+
 async def remove_object(
     session: Session,
     noun: Noun,
@@ -208,7 +217,10 @@ async def remove_object(
             latest = await session.api.get(noun.resource, name, namespace)
             if latest["metadata"]["uid"] != obj["metadata"]["uid"]:
                 break
-            said = cause_of(str(condition_of(latest).get("message", "")))
+            ready = condition_of(latest)
+            said = cause_of(str(ready.get("message", "")))
+            if noun.word in _KEPT_BY_USERS and ready.get("reason") == "InUse":
+                raise _in_use(session, name, ready)
             if said and said != told and clock.monotonic() - begun > _QUIET_S:
                 told = said
                 sooner = f"   qx vm delete {name} --now" if _asks_guest(latest) else ""

@@ -138,7 +138,9 @@ async def _until_empty(session: Session, host: Manifest) -> None:
         now = clock.monotonic()
         _tell_blocked(session, drained, told)
         moving = any(not is_over(one) for one in moves)
-        stuck = drained.get("reason") == "Blocked" and not moving
+        # what a silent host has begun does not go on either
+        silent = condition_of(host).get("status") == "Unknown"
+        stuck = drained.get("reason") == "Blocked" and (silent or not moving)
         since_s = now if told.stuck_since_s is None else told.stuck_since_s
         told.stuck_since_s = since_s if stuck else None
         if told.stuck_since_s is not None and now - told.stuck_since_s > _BLOCKED_S:

@@ -13,8 +13,9 @@ import click
 from quantix_api.conditions import condition_of
 from quantix_api.host_labels import host_labels
 from quantix_api.message_text import cause_of, hint_of, within
-from quantix_api.quantities import counted, human_size, size_bytes
+from quantix_api.quantities import human_size, size_bytes
 from quantix_cli import fetch
+from quantix_cli.beginnings import began
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.floating import floating_facts
 from quantix_cli.grammar import unknown
@@ -31,11 +32,12 @@ from quantix_cli.rules import told_rule
 from quantix_cli.selection import Selection, expand
 from quantix_cli.session import Session
 from quantix_cli.taken_over import with_taken_over
-from quantix_cli.vm.moves import moving_facts, with_moves
+from quantix_cli.vm.emptied_host import emptied_facts, with_emptied_host
+from quantix_cli.vm.moves import moving_facts, refused_move_facts, with_moves
+from quantix_cli.vm.vm_facts import vm_facts
+from quantix_cli.work_facts import work_facts
 
 _LABEL_WIDTH = 13
-# where the host tells when that which Ready gives as its reason began
-_BEGAN = {"Running": "status.runtime.startedAt", "Stopped": "status.runtime.lastExit.at"}
 _LABELS = {
     "Scheduled": "placement",
     "VolumesReady": "volumes",
@@ -107,8 +109,9 @@ def _explain(invocation: Invocation, noun: Noun, names: Sequence[str]) -> None:
             return tuple([await with_users(session, image) for image in picked.objects]), seen
         if noun.word == "vm":
             told = [await with_taken_over(session, vm) for vm in picked.objects]
-            moved = tuple([await with_moves(session, vm) for vm in told])
-            return moved, await fetch.with_floating(session, noun, seen)
+            told = [await with_moves(session, vm) for vm in told]
+            emptied = tuple([await with_emptied_host(session, vm) for vm in told])
+            return emptied, await fetch.with_floating(session, noun, seen)
         return picked.objects, seen
 
     objects, seen = invocation.run(read)
@@ -139,7 +142,7 @@ def explanation(obj: Manifest, noun: Noun, seen: World) -> list[str]:
 def verdict(obj: Manifest, noun: Noun, seen: World) -> str:
     """`web-1 is Waiting for 20 s: no host has 64 GiB free (NotEnoughMemory).`"""
     ready, word = condition_of(obj), state(obj, seen).word
-    since = age_s(_since(obj, ready), seen.now)
+    since = age_s(began(obj, word, _FACTS), seen.now)
     span = f" for {how_long(since)}" if since is not None and since < _NEVER_S else ""
     name, host = obj["metadata"]["name"], look(obj, "status.assignment.host")
     place = f" on host {host}" if host else ""
@@ -149,28 +152,6 @@ def verdict(obj: Manifest, noun: Noun, seen: World) -> str:
         return f"{name} is {word}{place}{span}." + _protection(obj, noun)
     said = cause_of(str(ready.get("message", ""))) or "quantix-operator has not looked at it yet"
     return f"{name} is {word}{place}{span}: {within(said)} ({ready.get('reason', 'Pending')})."
-
-
-def _since(obj: Manifest, ready: Manifest) -> str | None:
-    """When what the verdict tells began, as the API writes times; None where nothing tells.
-
-    Ready's own time is when its status changed last: a device that comes makes it False for a moment while
-    the guest runs on, and between Running and Stopped, which are both True, it may not change at all.
-    """
-    changed = ready.get("lastTransitionTime") or look(obj, "metadata.creationTimestamp")
-    reason = ready.get("reason")
-    if ready.get("status") == "True":
-        # when it was paused is noted nowhere
-        began = look(obj, _BEGAN[reason]) if reason in _BEGAN else None
-        return None if reason == "Paused" else began or changed
-    repeated = [fact for kind in _FACTS if _same(fact := condition_of(obj, kind), ready)]
-    # RFC 3339 in UTC, to the second: as text they stand in the order of time
-    marks = [changed, *(fact.get("lastTransitionTime") for fact in repeated)]
-    return max((mark for mark in marks if mark), default=None)
-
-
-def _same(fact: Manifest, ready: Manifest) -> bool:
-    return fact.get("status") != "True" and fact.get("reason") == ready.get("reason")
 
 
 def _protection(obj: Manifest, noun: Noun) -> str:
@@ -203,11 +184,11 @@ def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
     if noun.word in ("vm", "volume"):
         found += moving_facts(obj)
     if noun.word == "volume":
-        found += growth_facts(obj)
+        found += [*refused_move_facts(obj), *growth_facts(obj)]
         if look(obj, "status.host") and not look(obj, "status.attachedTo"):
             found.append(("kept by", f"host {look(obj, 'status.host')}"))
     if noun.word == "vm":
-        found += _vm_facts(obj)
+        found += [*emptied_facts(obj), *vm_facts(obj)]
     if noun.word == "host":
         found += [("labels", _labels(obj)), *_huge_pages(obj), *pressure_facts(obj)]
         found += [
@@ -218,7 +199,7 @@ def facts(obj: Manifest, noun: Noun) -> list[tuple[str, str]]:
     if noun.word == "securitygroup":
         found += [("in", told_rule(rule, "from")) for rule in look(obj, "spec.ingress", [])]
         found += [("out", told_rule(rule, "to")) for rule in look(obj, "spec.egress", [])]
-    found += network_facts(obj)
+    found += [*network_facts(obj), *work_facts(obj)]
     if noun.word == "image" and look(obj, "status.usedBy"):
         found.append(("used by", ", ".join(look(obj, "status.usedBy"))))
     return found
@@ -238,34 +219,6 @@ def _huge_pages(host: Manifest) -> list[tuple[str, str]]:
         return []
     told = ", ".join(f"{count} of {human_size(size)}" for size, count in pages)
     return [("huge pages", f"{told}: {human_size(sum(size * count for size, count in pages))} of its memory")]
-
-
-def _vm_facts(vm: Manifest) -> list[tuple[str, str]]:
-    host = look(vm, "status.assignment.host")
-    addresses = ", ".join(look(vm, "status.addresses", []))
-    found = [_unfit(group) for group in look(vm, "status.unfitHosts", [])]
-    found += [("address", addresses)] if addresses else []
-    found += [("drive", f"{d['name']}: {d.get('image') or 'empty'}") for d in look(vm, "spec.cdroms", [])]
-    older = ", ".join(look(vm, "status.takenOver", []))
-    found += [("took over", f"{older}, with the data of an earlier VM of this name")] if older else []
-    restarts = look(vm, "status.runtime.restarts", 0)
-    if restarts:
-        found.append(("restarts", f"{restarts} since it was placed on host {host}"))
-    ended = look(vm, "status.runtime.lastExit")
-    if ended:
-        found.append(("last end", f"{ended.get('reason')} at {ended.get('at')}"))
-    if host and condition_of(vm, "Protected").get("status") == "False":
-        volumes = ", ".join(d.get("volume", "") for d in look(vm, "status.resolved.disks", []))
-        disks = f"; its data is in {volumes}" if volumes else ""
-        found.append((f"if {host} dies", f"it stays down until {host} is back{disks}"))
-    return found
-
-
-def _unfit(group: Manifest) -> tuple[str, str]:
-    """`2 hosts`, `lack memory: h1, h2`: the scheduler's own words for each group of hosts."""
-    count, named = int(group.get("count", 0)), group.get("hosts", [])
-    more = f" and {count - len(named):,} more" if count > len(named) else ""
-    return counted(count, "host"), f"{group.get('why')}: {', '.join(named)}{more}"
 
 
 def _label(kind: str) -> str:

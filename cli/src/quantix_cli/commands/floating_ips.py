@@ -21,6 +21,7 @@ from quantix_cli.commands import making
 from quantix_cli.commands.selecting import UNTOUCHED, refuse_no_selection
 from quantix_cli.exits import CommandError, Exit, refused
 from quantix_cli.helping import Verb
+from quantix_cli.leases import tell_of_late_guest
 from quantix_cli.measures import duration
 from quantix_cli.naming import parse_name
 from quantix_cli.nouns import NOUNS, Manifest, look
@@ -70,7 +71,16 @@ def create_command(_: str) -> click.Command:
         network = given["network"] or invocation.run(_way_out)
         vm = parse_name(given["vm"], "vm").name if given["vm"] else ""
         spec = making.present(network=network, address=given["address"], virtualMachine=vm, nic=given["nic"])
-        making.make(invocation, "floatingip", name, spec, labels=labels, wait=not no_wait, check=_refuse_new)
+        making.make(
+            invocation,
+            "floatingip",
+            name,
+            spec,
+            labels=labels,
+            wait=not no_wait,
+            check=_refuse_new,
+            then=tell_of_late_guest,
+        )
 
     return command
 
@@ -182,6 +192,7 @@ async def _point(session: Session, live: Manifest, wanted: Manifest, *, wait: bo
     said = cause_of(str(condition_of(seen).get("message", "")))
     took = duration(time.monotonic() - begun)
     session.terminal.note(session.terminal.plain(f"{name} changed after {took}: {said}."))
+    await tell_of_late_guest(session, seen)
 
 
 async def _refuse_new(session: Session, wanted: Manifest) -> None:
@@ -232,7 +243,9 @@ async def _way_out(session: Session) -> str:
         routers: list[Manifest] = []
         with contextlib.suppress(Forbidden):
             routers = (await session.api.list(NOUNS["router"].resource, namespace)).items
-        for external in (look(router, "spec.external.network") for router in routers):
+        # one that is not there yet leads nowhere, unless it is all there is
+        leading = [router for router in routers if condition_of(router).get("status") == "True"] or routers
+        for external in (look(router, "spec.external.network") for router in leading):
             shared = namespace == NAMESPACE_SHARED != session.namespace and external
             found |= {shared_reference(external): None} if shared else {external: None} if external else {}
     if len(found) != 1:

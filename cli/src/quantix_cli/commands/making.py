@@ -30,9 +30,11 @@ from quantix_cli.waiting import Wait, is_ready, until
 from quantix_client.errors import AlreadyExists, NotFound
 
 Check = Callable[[Session, Manifest], Awaitable[None]]
-"""Raises CommandError for what would be accepted and come to nothing."""
+"""Raises CommandError for what would be accepted and come to nothing; or tells more of what was made."""
 _AT_REST = ("WaitingForHost", "WaitingForUpload", "DefaultConflict")
 _ANY = "…"
+_UNCHANGING = ("snapshot",)
+"""Nouns of which no new one can be made by changing one that is there."""
 _SAY_MORE = ("floatingip",)
 """Nouns whose Ready says what was chosen for them."""
 
@@ -56,8 +58,9 @@ def make(
     labels: tuple[str, ...],
     wait: bool,
     check: Check | None = None,
+    then: Check | None = None,
 ) -> None:
-    """Create the object, and wait until it is ready; `check` sees it before."""
+    """Create the object, and wait until it is ready; `check` sees it before, and `then` once it is."""
     noun, meant = NOUNS[word], new_name(name, word)
     pairs = parse_pairs(labels, "--label")
 
@@ -92,6 +95,8 @@ def make(
         session.terminal.note(f"{noun.singular} {meant} is ready after {duration(time.monotonic() - begun)}.")
         if word in _SAY_MORE:
             session.terminal.note(session.terminal.plain(str(condition_of(made).get("message", ""))))
+        if then is not None:
+            await then(session, made)
 
     invocation.run(act)
 
@@ -104,7 +109,8 @@ async def name_taken(session: Session, noun: Noun, metadata: Manifest) -> Comman
         there = await session.api.get(noun.resource, metadata["name"], metadata.get("namespace"))
         age = age_s(there["metadata"].get("creationTimestamp"), utc_now())
     one = f"{noun.one[0].upper()}{noun.one[1:]}"
-    message = render("NameTaken", one=one, noun=noun.word, name=metadata["name"], age=how_long(age or 0.0))
+    named = {"kept" if noun.word in _UNCHANGING else "name": metadata["name"]}
+    message = render("NameTaken", one=one, noun=noun.word, age=how_long(age or 0.0), **named)
     return refused(message)
 
 

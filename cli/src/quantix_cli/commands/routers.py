@@ -12,6 +12,7 @@ from quantix_cli.amounts import parse_details
 from quantix_cli.commands import making
 from quantix_cli.exits import CommandError, Exit
 from quantix_cli.helping import Verb
+from quantix_cli.leases import tell_of_new_way
 from quantix_cli.nouns import Manifest, look
 from quantix_cli.options import Invocation, write_options
 from quantix_cli.selection import Selection, expand
@@ -54,7 +55,16 @@ def create_command(_: str) -> click.Command:
         snat = "Disabled" if given["no_snat"] else None
         way_out = making.present(network=external, address=given["address"], snat=snat)
         spec = making.present(networks=[_network(written) for written in networks], external=way_out)
-        making.make(invocation, "router", name, spec, labels=labels, wait=not no_wait, check=_refuse_way_out)
+        making.make(
+            invocation,
+            "router",
+            name,
+            spec,
+            labels=labels,
+            wait=not no_wait,
+            check=_refuse_way_out,
+            then=_tell_new,
+        )
 
     return command
 
@@ -83,8 +93,19 @@ def set_command(_: str) -> click.Command:
         """Add networks to a router and take them out of it."""
         making.refuse_nothing(add_network=add_network, remove_network=remove_network, labels=labels)
         selection = Selection(names=expand(names))
+
+        async def tell(session: Session) -> None:
+            if not session.showing.dry_run:
+                added = [_network(written)["name"] for written in add_network]
+                await tell_of_new_way(session, session.namespace, added)
+
         return making.change(
-            invocation, "router", selection, lambda live: patch_of(live, add_network, remove_network), labels
+            invocation,
+            "router",
+            selection,
+            lambda live: patch_of(live, add_network, remove_network),
+            labels,
+            then=tell,
         )
 
     return command
@@ -111,6 +132,11 @@ async def _refuse_way_out(session: Session, router: Manifest) -> None:
     """Raise CommandError (6) for an address that the network outside gives nobody."""
     way_out = look(router, "spec.external", {})
     await refuse_address(session, router["metadata"]["namespace"], way_out, "--address ADDRESS")
+
+
+async def _tell_new(session: Session, router: Manifest) -> None:
+    networks = [network["name"] for network in look(router, "spec.networks", [])]
+    await tell_of_new_way(session, router["metadata"]["namespace"], networks)
 
 
 def _network(written: str) -> Manifest:

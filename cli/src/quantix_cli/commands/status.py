@@ -195,7 +195,11 @@ def _named(objects: Sequence[tuple[Noun, Manifest]]) -> str:
 
 def _host_matters(host: Manifest, explain: str) -> list[Matter]:
     """What is to be known of a host that is Ready."""
-    matters = []
+    matters, drained = [], condition_of(host, "Drained")
+    if drained.get("reason") == "Blocked":
+        why = cause_of(str(drained.get("message", "")))
+        text = f"host {host['metadata']['name']} is not empty: {why}."
+        matters.append(Matter("▲", "yellow", text, explain, attention=True))
     for condition in complaints(host, *TO_KNOW, *GRAVE):
         said, kind = cause_of(str(condition.get("message", ""))), condition["type"]
         text = f"host {host['metadata']['name']}: {said}." if kind in _UNNAMED else f"{said}."

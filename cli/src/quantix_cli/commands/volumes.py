@@ -16,6 +16,7 @@ from quantix_cli.exits import CommandError, Exit, refused
 from quantix_cli.helping import Verb
 from quantix_cli.nouns import Manifest, look
 from quantix_cli.options import Invocation, with_options, write_options
+from quantix_cli.pool_of_source import name_pool_of_source
 from quantix_cli.session import Session
 from quantix_client.errors import Forbidden, NotFound
 
@@ -84,6 +85,7 @@ def create_command(_: str) -> click.Command:
 async def _refuse_in_vain(session: Session, manifest: Manifest) -> None:
     await _refuse_missing_disk(session, manifest)
     await refuse_readable_copy(session, manifest)
+    await name_pool_of_source(session, manifest)
     await refuse_placeless(session, [of_object(manifest)], "--pool POOL")
     await refuse_oversized(session, [manifest["spec"]])
 

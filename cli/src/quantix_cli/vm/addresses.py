@@ -60,7 +60,7 @@ def not_given(wish: AddressWish, network: Manifest, path: str = _PATH) -> Messag
     gateway = effective_gateway(subnet["cidr"], subnet.get("gateway"))
     excluded = [(one["first"], one["last"]) for one in subnet.get("excludeRanges", [])]
     what = role_of(wish.address, subnet["cidr"], gateway, excluded)
-    return render("AddressOutsideSubnet", what=what, **said) if what else None
+    return render("AddressReserved", what=what, **said) if what else None
 
 
 def in_use(wish: AddressWish, user: str) -> Message:

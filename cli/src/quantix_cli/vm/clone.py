@@ -64,12 +64,20 @@ def clone_of(vm: Manifest, name: str, wish: CloneWish, pools: Mapping[str, str])
     }
 
 
-def told_clone(vm: Manifest, made: Manifest) -> str:
-    """One line of what is copied: `a linked clone of web-1: root of web-1-root`."""
+def told_clone(vm: Manifest, made: Manifest, pools: Mapping[str, str]) -> str:
+    """One line of what is copied: `a linked clone of web-1: root of web-1-root`. `pools` as for `clone_of`:
+    what goes into another pool is copied whole.
+    """
     disks = made["spec"]["disks"]
-    kind = "full" if any(disk.get("copyMode") == "Full" for disk in disks) else "linked"
+    whole = [_is_whole(disk, pools) for disk in disks]
+    kind = "full" if all(whole) and whole else "partly linked" if any(whole) else "linked"
     copied = ", ".join(f"{disk['name']} of {disk['cloneOf']}" for disk in disks) or "no disk"
     return f"a {kind} clone of {vm['metadata']['name']}: {copied}"
+
+
+def _is_whole(disk: Manifest, pools: Mapping[str, str]) -> bool:
+    pool = pools.get(disk["cloneOf"])
+    return disk.get("copyMode") == "Full" or (pool is not None and disk.get("pool", pool) != pool)
 
 
 def _disks(vm: Manifest) -> list[Manifest]:

@@ -73,7 +73,9 @@ def not_moved(migration: Manifest) -> CommandError:
     vm, ready = look(migration, "spec.virtualMachine"), condition_of(migration)
     reason, message = str(ready.get("reason", "")), str(ready.get("message", ""))
     source = look(migration, "status.sourceHost")
-    stays = f" It goes on running on {source}." if source and reason not in _NOT_RUNNING else ""
+    # by the word of the source alone: of others nobody knows, or the VM is gone
+    runs_on = look(migration, "status.source.outcome") == "GaveUp" and reason not in _NOT_RUNNING
+    stays = f" It goes on running on {source}." if runs_on else ""
     code = Exit.FAILED if look(migration, "status.startedAt") else Exit.REFUSED
     said = f"{vm} was not moved: {cause_of(message)} ({reason}).{stays}"
     return CommandError(code, said, hint_of(message) or f"qx vm explain {vm}")

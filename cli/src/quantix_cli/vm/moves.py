@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from quantix_api import resources
 from quantix_api.conditions import condition_of
+from quantix_api.message_text import cause_of
 from quantix_cli.nouns import Manifest, look
 from quantix_cli.session import Session
 from quantix_client.errors import ApiError
@@ -36,6 +37,20 @@ def moving_facts(obj: Manifest) -> list[tuple[str, str]]:
         return [("moving", f"to host {move.get('targetHost')} (migration {move.get('name')})")]
     volumes = [obj] if look(obj, "status.phase") == "Moving" else obj.get(_KEY, [])
     return [("moving", _told(volume)) for volume in volumes]
+
+
+def told_of_move(volume: Manifest) -> Manifest:
+    """The condition that tells what a volume on its way to another pool waits for."""
+    refused = condition_of(volume, "MoveGranted")
+    return refused if refused.get("status") == "False" else condition_of(volume)
+
+
+def refused_move_facts(volume: Manifest) -> list[tuple[str, str]]:
+    """Why a volume may not go where spec wants it, where Ready does not say it. Pure."""
+    refused = told_of_move(volume)
+    if refused.get("type") != "MoveGranted" or refused.get("reason") == condition_of(volume).get("reason"):
+        return []
+    return [("move", f"{cause_of(str(refused.get('message', '')))} ({refused.get('reason')})")]
 
 
 def _told(volume: Manifest) -> str:

@@ -34,6 +34,7 @@ NEWS = frozenset(
         "Joins",
         "MemoryGivenBack",
         "Migrated",
+        "MigrationCancelled",
         "MigrationStarted",
         "MoveRecommended",
         "Moved",

@@ -47,8 +47,8 @@ _STATE = {
     ),
     "PlatformUnknown": Advice(
         "`kubectl -n quantix-system get configmap quantix-platform`; `qx status` for the operator.",
-        "Bring the operator back: it writes that object at each change of a host's addresses. What guests "
-        "had begun before goes on, and so does what they send to each other.",
+        "Bring the operator back: it writes that object every 30 s. What guests had begun before goes on, "
+        "and so does what they send to each other.",
     ),
     "UnderlayTooSmall": Advice(
         "`ip link` on the hosts. Networks keep the MTU that fitted when they were made; of one whose spec "

@@ -54,6 +54,7 @@ MIGRATION_ADVICE: dict[str, Advice] = {
     ),
     "Blocked": Advice(
         "`qx vm list --host HOST`, and `qx vm explain NAME`.",
-        "Do what the message says, or stop that VM: it starts on another host.",
+        "Do what the message says, or stop that VM: it starts on another host. Nothing leaves a host that is "
+        "silent: bring it back first.",
     ),
 }

@@ -18,12 +18,17 @@ NETWORK_ADVICE: dict[str, Advice] = {
     ),
     "AddressInUse": Advice(
         f"{_NETWORK} Stopped VMs keep their addresses.",
-        "Choose another address, leave it out, or free that one.",
+        "Choose another address, leave it out, or free that one. Of two routers in a network one is its "
+        "gateway; the other one needs an address of its own there (`--network NET,address=ADDRESS`).",
     ),
     "AddressOutsideSubnet": Advice(
         _NETWORK,
-        "Choose one from the subnet, or leave it out: not its gateway, not its first and last one, which are "
-        "for the network and for everybody in it, and none of `exclude`.",
+        "Choose one from the subnet, or leave it out.",
+    ),
+    "AddressReserved": Advice(
+        _NETWORK,
+        "Choose another one from the subnet, or leave it out: not its gateway, not its first and last one, "
+        "which are for the network and for everybody in it, and none of `exclude`.",
     ),
     "AddressesExhausted": Advice(
         f"{_NETWORK} Stopped VMs keep their addresses, too.",
@@ -99,6 +104,8 @@ NETWORK_ADVICE: dict[str, Advice] = {
         "`qx router list`: a router must be in the network of the NIC, and its way out must be the network "
         "of the floating IP.",
         "Join the two networks (`qx router create NAME --network NETWORK --external shared/outside`), or "
-        "attach the floating IP to a NIC that is behind such a router.",
+        "attach the floating IP to a NIC that is behind such a router. A guest that runs already answers by "
+        "it once it has renewed its DHCP lease (half of `leaseSeconds`, 30 minutes), or after `qx vm "
+        "restart`.",
     ),
 }

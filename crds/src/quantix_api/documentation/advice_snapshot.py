@@ -28,7 +28,8 @@ SNAPSHOT_ADVICE: dict[str, Advice] = {
     "DiskMissing": Advice(
         _SNAPSHOT,
         "Name a disk that is there. A disk is set back only in the volume, the pool and on the host where "
-        "it was when the snapshot was taken; a new volume can be made of it anyhow.",
+        "it was when the snapshot was taken: move it back and restore again. A new volume can be made of it "
+        "anyhow.",
     ),
     "PoolCannotSnapshot": Advice(_SNAPSHOT, "Name the disks that can be kept in `spec.disks`."),
     "QuiesceRequired": Advice(
@@ -57,6 +58,8 @@ SNAPSHOT_ADVICE: dict[str, Advice] = {
         "memory out: `memory: Never`.",
     ),
     "RestoreFailed": Advice(
-        _RESTORE, "Do what the message says, and restore it again: the VM's disks are whole either way."
+        _RESTORE,
+        "Do what the message says, and restore it again: the VM's disks are whole. Not so those in Ceph "
+        "whose host was removed meanwhile: nobody uses them (VolumeInUse). Make volumes from the snapshot.",
     ),
 }

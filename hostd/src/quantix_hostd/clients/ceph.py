@@ -2,7 +2,7 @@
 
 Used by `ceph_claims`, `pool_rbd` and the makers of disks through `CephClients`. Everything here blocks, for
 some seconds at most (`ceph_connection`): call it from a thread with a deadline (`patience`). What is never
-answered all the same is given up with its connection (`open_anew`, docs/adr/0060).
+answered all the same is given up with its connection (`open_anew`, docs/adr/0059).
 """
 
 from __future__ import annotations

@@ -27,10 +27,12 @@ def render_claim(claim: Claim, **beside: object) -> str:
         "movedFrom": claim.moved_from,
         "partial": claim.partial,
         "restoring": claim.restoring,
+        "untouched": claim.untouched,
         "restored": claim.restored,
         "memory": claim.memory,
     }
     content |= {name: value for name, value in optional.items() if value}
+    content |= {"written": claim.written} if claim.written is not None else {}
     return json.dumps(content, sort_keys=True)
 
 
@@ -50,7 +52,9 @@ def parse_claim(content: bytes, shown: str) -> Claim:
             moved_from=str(raw.get("movedFrom", "")),
             partial=raw.get("partial") is True,
             restoring=str(raw.get("restoring", "")),
+            untouched=raw.get("untouched") is True,
             restored=str(raw.get("restored", "")),
+            written=_epoch(raw["written"]) if "written" in raw else None,
             memory=str(raw.get("memory", "")),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:

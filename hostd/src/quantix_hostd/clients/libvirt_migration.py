@@ -81,7 +81,7 @@ class GuestMoves(ABC):
         def read(domain: Any) -> None:
             job = domain.jobStats() if domain.isActive() else {}
             if job.get("type") in _RUNNING_JOBS and job.get("operation") == _MOVES:
-                found.append(_progress(job))
+                found.append(progress_of(job, domain.maxMemory() * 1024))
 
         await self.on_own(name, read, missing_ok=True)
         return found[0] if found else None
@@ -107,7 +107,9 @@ class GuestMoves(ABC):
 
 
 def _send(uri: str, name: str, sending: Sending) -> None:
-    """Blocks until the guest is there, paused, and gone here. Raises TransientError (SourceFailed)."""
+    """Blocks until the guest is there, paused, and gone here. Raises TransientError (SourceFailed,
+    TargetFailed).
+    """
     connection = None
     try:
         connection = libvirt.open(uri)
@@ -133,7 +135,7 @@ def why_not_sent(error: libvirt.libvirtError, connection: Any, target: str) -> T
         return as_error(TransientError, "SourceFailed", ended=said)
     if is_of_a_socket(error):
         # our libvirtd passes on what its connection to the other one ran into
-        return as_error(TransientError, "SourceFailed", cut=target, said=said)
+        return as_error(TransientError, "TargetFailed", cut=target, said=said)
     return as_error(TransientError, "SourceFailed", said=said)
 
 
@@ -204,9 +206,14 @@ def _parameters(sending: Sending) -> dict[str, Any]:
     return parameters
 
 
-def _progress(job: dict[str, Any]) -> SendingProgress:
-    total = int(job.get("memory_total", 0)) + int(job.get("disk_total", 0))
-    left = int(job.get("memory_remaining", 0)) + int(job.get("disk_remaining", 0))
+def progress_of(job: dict[str, Any], memory_bytes: int) -> SendingProgress:
+    """How far libvirt's job is. While disks are copied it tells nothing of the memory, which follows: that
+    counts with `memory_bytes` from the beginning, so that nothing begins twice.
+    """
+    memory = int(job.get("memory_total", 0))
+    total = (memory or memory_bytes) + int(job.get("disk_total", 0))
+    left = int(job.get("memory_remaining", 0)) if memory else memory_bytes
+    left += int(job.get("disk_remaining", 0))
     page = int(job.get("memory_page_size", 4096))
     return SendingProgress(
         done_bytes=max(total - left, 0),

@@ -2,7 +2,8 @@
 
 A volume that is removed while snapshots of it are there leaves them its image, as `gone.<handle>.<id>`; that
 goes with the last of them, and with the last clone of one (clone format 2: a snapshot that has clones may be
-removed, and is kept out of sight until they go; docs.ceph.com, "Snapshots", "Layering"). Used by the room of
+removed, and is kept out of sight until they go; docs.ceph.com, "Snapshots", "Layering"). If the volume comes
+back to the pool it is another image, until it is set back to one of them. Used by the room of
 snapshots and the makers of disks. Everything here blocks, and raises TransientError as `CephClients.opened`.
 """
 
@@ -20,8 +21,11 @@ from quantix_hostd.claims import VolumePlace
 from quantix_hostd.clients.ceph_library import rbd
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.qemu_rbd import RbdImage
-from quantix_hostd.clients.rbd_calls import SNAPSHOT, is_kept_by_snapshots, remove_image
+from quantix_hostd.clients.rbd_calls import SNAPSHOT, is_kept_by_snapshots, remove_image, remove_object
 from quantix_hostd.snapshot_place import SnapshotPlace
+
+# RBD_ID_PREFIX (rbd_types.h): of the object that tells which image has a name
+_NAME = "rbd_id."
 
 log = structlog.get_logger(__name__)
 
@@ -46,14 +50,6 @@ def snapshot_image(pool: PoolRbd, handle: str, uid: str) -> str | None:
     with pool.ceph.opened(pool.key) as ioctx:
         found = (name for name in _images(ioctx, pool, handle) if _size(ioctx, name, uid) is not None)
         return next(found, None)
-
-
-def has_snapshot(pool: PoolRbd, handle: str, uid: str) -> bool:
-    """Whether the volume itself has the snapshot, and can be set back to it: one that left the pool and came
-    back is another image.
-    """
-    with pool.ceph.opened(pool.key) as ioctx:
-        return _size(ioctx, handle, uid) is not None
 
 
 def image_at(pool: PoolRbd, place: VolumePlace) -> RbdImage:
@@ -100,19 +96,24 @@ def remove_snapshot(pool: PoolRbd, handle: str, uid: str) -> bool:
     return removed
 
 
-def roll_back(pool: PoolRbd, handle: str, uid: str) -> None:
+def set_back(pool: PoolRbd, handle: str, uid: str) -> None:
     """Let the volume, whose claim the caller holds, be as it was. It takes as long as the volume is large,
-    and may be repeated. Raises TransientError (DataMissing).
+    and may be repeated. One that left the pool and came back is another image than the one that was kept:
+    that is the volume again then, and the other stays as long as snapshots need it. Raises TransientError
+    (DataMissing, VolumeInUse).
     """
-    try:
-        with pool.editing(handle) as image:
-            if image.size() and any(found["name"] == snapshot_name(uid) for found in image.list_snaps()):
-                image.rollback_to_snap(snapshot_name(uid))
-                return
-    except TransientError as error:
-        if not isinstance(error.__cause__, rbd().ImageNotFound):
-            raise
-    raise as_error(TransientError, "DataMissing", place=f"{pool.name}/{handle}")
+    with pool.ceph.opened(pool.key) as ioctx:
+        _drop_left_name(ioctx, handle)
+        kept = next((name for name in _images(ioctx, pool, handle) if _size(ioctx, name, uid)), None)
+        if kept is None:
+            raise as_error(TransientError, "DataMissing", place=f"{pool.name}/{handle}")
+        if kept != handle:
+            _set_aside(ioctx, pool, handle)
+            rbd().RBD().rename(ioctx, kept, handle)
+            log.info("image of a volume is the one that was kept", volume=handle, image=kept)
+        with rbd().Image(ioctx, handle) as image:
+            image.rollback_to_snap(snapshot_name(uid))
+    remove_gone(pool)
 
 
 def remove_gone(pool: PoolRbd) -> int:
@@ -123,6 +124,27 @@ def remove_gone(pool: PoolRbd) -> int:
             if name.startswith(pool.gone()) and _is_left(ioctx, name):
                 removed += _removed(ioctx, name)
     return removed
+
+
+def _set_aside(ioctx: Any, pool: PoolRbd, handle: str) -> None:
+    """Nothing, where whoever was killed has done that."""
+    try:
+        with rbd().Image(ioctx, handle, read_only=True) as image:
+            if list(image.watchers_list()):
+                raise as_error(TransientError, "VolumeInUse", handle=handle)
+            left_as = f"{pool.gone(handle)}{image.id()}"
+    except rbd().ImageNotFound:
+        return
+    _drop_left_name(ioctx, left_as)
+    rbd().RBD().rename(ioctx, handle, left_as)
+
+
+def _drop_left_name(ioctx: Any, name: str) -> None:
+    """Of an image that has another name by now: who renames it is killed before the old one is gone, and no
+    image gets that any more (librbd, operation/RenameRequest.cc: the directory of names is written before).
+    """
+    if name not in rbd().RBD().list(ioctx):
+        remove_object(ioctx, f"{_NAME}{name}")
 
 
 def _images(ioctx: Any, pool: PoolRbd, handle: str) -> Iterator[str]:

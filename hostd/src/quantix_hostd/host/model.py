@@ -43,6 +43,8 @@ class NetworkFacts:
     both are (reason, message), or None."""
 
     underlay_mtu: int = 1500
+    wire_mtus: Mapping[str, int] = field(default_factory=dict)
+    """By the names of physical networks: what fits through their wires here, in bytes."""
     userspace: bool = False
     tunnel_address: str = ""
     migration_address: str = ""

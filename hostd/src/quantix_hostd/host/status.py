@@ -27,8 +27,10 @@ _MAX_DEVICES = 256
 def derive_status(observed: HostObserved, now: datetime) -> dict[str, Any]:
     """The status of the Host, as the API takes it."""
     machine = observed.machine
+    wires = sorted(observed.network.wire_mtus.items())
     network = {
         "underlayMTU": observed.network.underlay_mtu,
+        "physical": [{"name": name, "mtu": mtu} for name, mtu in wires],
         "datapath": "Userspace" if observed.network.userspace else "Kernel",
     }
     addresses = {"api": observed.api_address}

@@ -33,10 +33,11 @@ class Arriving:
     """What is known. `migration` is the UID of the one that names this host for the VM now, "" for none;
     `known` whether the API was heard since hostd began. `gave_up` and `epoch` (0: not yet) are the source's
     last word about it; `refused`: ours was that it cannot come. `domain`: whether a domain of the VM is here;
-    `mine`: the VM is assigned to this host; `named`: the VM says that it moves here, which counts once no
-    migration does; `closing`: this host goes down. `claims`: what those of its disks say, once the source
-    said that they name this host. "NotOurs": none does; "Spent": nor will one, since who had it under this
-    assignment has let go. "Ours" also where none can be read here.
+    `mine`: the VM is assigned to this host; `named`: the VM says that it moves here, and while it does a
+    guest that was handed over is not forgotten, though its migration is gone; `closing`: this host goes down.
+    `claims`: what those of its disks say, once the source said that they name this host. "NotOurs": none
+    does; "Spent": nor will one, since who had it under this assignment has let go. "Ours" also where none
+    can be read here.
     """
 
     known: bool
@@ -86,7 +87,7 @@ def plan_arrival(seen: Arriving) -> Step:
     if seen.gave_up:
         return "ClearUp"
     if is_denied and seen.domain and seen.claims != "Spent":
-        return "TellNotOurs"
+        return "Drop" if seen.closing else "TellNotOurs"
     if seen.epoch:
         return "ClearUp" if is_denied else "TakeOver"
     if seen.domain:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from quantix_hostd.claims import VolumePlace
+from quantix_hostd.domainxml.view import view
+from quantix_hostd.facts.domain import DomainSnapshot
 from quantix_hostd.migration.coming import Coming
 from quantix_hostd.migration.sent_domain import Awaited
 from quantix_hostd.virtualmachine.observe_volumes import source_in_ceph
+from quantix_hostd.virtualmachine.observed import disk_places
 from quantix_hostd.virtualmachine.tools import VmTools
 
 
@@ -23,6 +27,13 @@ def awaited_of(tools: VmTools, vm_uid: str, coming: Coming) -> Awaited:
         images=frozenset(_images(tools, coming)),
         secrets=frozenset(coming.encrypted),
     )
+
+
+def with_half(coming: Coming, domain: DomainSnapshot | None) -> Coming:
+    """What is to be noted of it once its half is seen: should that end here, only this tells what it had."""
+    if coming.half or domain is None or not domain.live_xml:
+        return coming
+    return replace(coming, half=tuple(place.handle for place in disk_places(view(domain.live_xml)).values()))
 
 
 def _copies(tools: VmTools, coming: Coming) -> Iterator[Path]:

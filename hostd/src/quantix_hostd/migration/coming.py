@@ -27,7 +27,8 @@ class Coming:
     soon as it is known to have all its memory. `left_paused`: libvirt does not let it go on, whatever the
     source says from now on. `uuid`, `ports`, `staying` (the volumes that stay where they
     are) and `encrypted` (the UIDs of volumes whose passphrase libvirt knows) are what is left of it here once
-    the API no longer tells this host of the VM. `order`: the handles of all its volumes, as the VM has them.
+    the API no longer tells this host of the VM. `order`: the handles of all its volumes, as the VM has them;
+    `half`: of those that its half has open here, none before one was seen.
     """
 
     uid: str
@@ -42,12 +43,18 @@ class Coming:
     switching: int = 0
     left_paused: bool = False
     order: tuple[str, ...] = ()
+    half: tuple[str, ...] = ()
 
     @property
     def volumes(self) -> tuple[tuple[str, str], ...]:
         """All that it was made ready for, the deciding one first."""
         turns = {handle: turn for turn, handle in enumerate(self.order)}
         return tuple(sorted((*self.copies, *self.staying), key=lambda volume: turns.get(volume[1], 0)))
+
+    @property
+    def sent(self) -> tuple[tuple[str, str], ...]:
+        """Those of them that came with it, as far as anybody saw: a disk may have been unplugged before."""
+        return tuple(volume for volume in self.volumes if volume[1] in self.half) or self.volumes
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,7 @@ class ComingStore:
                 int(raw.get("switching", 0)),
                 bool(raw.get("left_paused", False)),
                 tuple(str(handle) for handle in raw.get("order", ())),
+                tuple(str(handle) for handle in raw.get("half", ())),
             )
         except FileNotFoundError:
             return None

@@ -115,6 +115,7 @@ class Departures:
             sent=sent is not None and sent.done,
             sent_for_s=self.clock.monotonic() - sent.ended_s if sent is not None and sent.done else 0.0,
             failure=sent.error.message if sent is not None and sent.error is not None else "",
+            by_target=sent is not None and sent.error is not None and sent.error.reason == "TargetFailed",
             progress=await self._progress(vm_uid) if sent is None or sending else None,
             stood_still_ms=self.outgoing.downtime_ms(vm_uid),
         )

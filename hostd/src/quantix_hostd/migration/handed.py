@@ -30,18 +30,21 @@ async def word_of_claims(tools: VmTools, ref: VmRef, coming: Coming | None) -> W
     else:
         # what came along has its claim there and here
         volumes = coming.staying if coming is not None else ()
-    found = [claim for volume in volumes if (claim := await _claim(tools, *volume)) is not None]
-    own = [claim for claim in found if claim.vm_uid == ref.uid]
-    host = tools.facts().name
-    if any(claim.partial or (claim.holder is not None and claim.holder.host == host) for claim in own):
-        return "Ours"
     if coming is not None and not volumes:
         return "Ours"
+    own, host = [], tools.facts().name
+    for volume in volumes:
+        claim = await _claim(tools, *volume)
+        if claim is None or claim.vm_uid != ref.uid:
+            continue
+        if claim.partial or (claim.holder is not None and claim.holder.host == host):
+            # the guest stands still meanwhile: no more is read than tells it
+            return "Ours"
+        own.append(claim)
     assignment = ref.vm.status.assignment if ref.vm is not None else None
-    ended = assignment is not None and any(
-        claim.holder is None and claim.floor >= assignment.epoch for claim in own
-    )
-    return "Spent" if ended else "NotOurs"
+    spent = assignment.epoch if assignment is not None else None
+    is_let_go = spent is not None and any(claim.holder is None and claim.floor >= spent for claim in own)
+    return "Spent" if is_let_go else "NotOurs"
 
 
 async def why_here(tools: VmTools, ref: VmRef, coming: Coming) -> QuantixError | None:

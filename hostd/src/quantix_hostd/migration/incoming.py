@@ -20,7 +20,7 @@ from quantix_client.reading import model_of
 from quantix_hostd.clients.kernel_limits import allow_post_copy
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.migration.arrival import Arriving, plan_arrival
-from quantix_hostd.migration.awaited import awaited_of
+from quantix_hostd.migration.awaited import awaited_of, with_half
 from quantix_hostd.migration.coming import Coming, ComingStore, IncomingMove
 from quantix_hostd.migration.handed import word_of_claims
 from quantix_hostd.migration.readying import Readying, tell_target
@@ -185,6 +185,9 @@ class IncomingMoves:
 
     async def _look(self, vm_uid: str, manifest: Manifest | None, coming: Coming | None) -> Arriving:
         domain = await self.tools.hypervisor.domain(domain_name(vm_uid)) if coming else None
+        if coming is not None and (noted := with_half(coming, domain)) != coming:
+            coming = noted
+            await asyncio.to_thread(self._store.save, vm_uid, coming)
         told_uid, told_epoch = self._told.get(vm_uid, ("", 0))
         # the source's word counts, also once the API has forgotten the migration
         uid = told_uid if coming is not None and coming.uid == told_uid else ""

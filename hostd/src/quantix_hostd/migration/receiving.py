@@ -186,7 +186,7 @@ async def take_over(
     domain = await tools.hypervisor.domain(ref.domain)
     live = view(domain.live_xml) if domain is not None and domain.live_xml else None
     # not what the VM has by now: what was added since was never handed over
-    opened = tuple(disk_places(live).values()) or tuple(place_of(tools, *volume) for volume in coming.volumes)
+    opened = tuple(disk_places(live).values()) or tuple(place_of(tools, *volume) for volume in coming.sent)
     copied = tuple(place_of(tools, pool, handle) for pool, handle in coming.copies)
     for place in (place for place in copied if place in opened):
         await tools.ask(place.pool, partial(_take, tools, place, ref.uid, epoch))

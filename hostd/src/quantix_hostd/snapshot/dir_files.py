@@ -99,6 +99,11 @@ def put_back_bytes(pool: PoolDir, volume: VolumePlace) -> int:
         return 0
 
 
+def forget_put_back(pool: PoolDir, volume: VolumePlace) -> None:
+    """Remove that copy."""
+    remove_tree(pool.volume(volume.handle) / _RESTORED)
+
+
 def switch_back(pool: PoolDir, volume: VolumePlace) -> None:
     """Let that copy be the volume's disk."""
     directory = pool.volume(volume.handle)

@@ -32,7 +32,7 @@ from quantix_hostd.told import Told
 from quantix_hostd.transfer.transfers import Transfer, Transfers
 
 _KIND = "VirtualMachineRestore"
-_LOOK_S, _AT_ONCE_S = 5.0, 0.1
+_LOOK_S, _AT_ONCE_S, _VM_LOOK_S = 5.0, 0.1, 15.0
 
 
 class RestoreController:
@@ -80,10 +80,13 @@ class RestoreController:
         """After what may go by itself: some disks may be set back already, and the VM waits for it."""
         assert transfer.error is not None
         left_s = transfer.retry_in_s() or 0.0
+        if left_s > 0 and await self._setting_back.is_vm_gone(restore):
+            # its deletion waits for this
+            left_s = max(0.0, left_s - max(0.0, transfer.delay_s - _VM_LOOK_S))
         if left_s <= 0:
             self._begin(restore)
         await self._report(manifest, restore, "Restoring", self._waiting(transfer.error, left_s))
-        return max(left_s, _AT_ONCE_S) if left_s > 0 else _LOOK_S
+        return min(max(left_s, _AT_ONCE_S), _VM_LOOK_S) if left_s > 0 else _LOOK_S
 
     def _waiting(self, error: QuantixError, left_s: float) -> Fact:
         at = render_time(datetime.now(UTC) + timedelta(seconds=left_s))

@@ -1,14 +1,14 @@
 """Sets the disks of a VM that is off back to a snapshot: all of them, or none counts.
 
 Called by the controller of restores, in the background. Everything may be repeated from the start, by whoever
-has to: the claims say how far it was (`claims.begin_restore`), so that the VM starts with none of the disks
+has to: the claims say how far it was (`restoring`), so that the VM starts with none of the disks
 before all are whole, and what it wrote after that is not undone by a host that comes late.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -21,10 +21,11 @@ from quantix_api.resources import VIRTUAL_MACHINE_SNAPSHOTS, VIRTUAL_MACHINES, V
 from quantix_api.virtual_machine_restore import RestoreDisk
 from quantix_client.errors import NotFound
 from quantix_client.reading import model_of
-from quantix_hostd.claims import Claim, VolumePlace, begin_restore, end_restore, is_later
+from quantix_hostd.claims import Claim, VolumePlace
 from quantix_hostd.clients.pool import Pool
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.firmware_state import parse_state, render_state
+from quantix_hostd.restoring import begin_restore, end_restore, give_up_restore, is_half, touch, written_under
 from quantix_hostd.snapshot.tools import SnapshotTools
 from quantix_hostd.snapshot_place import SnapshotPlace, place_of_disk
 from quantix_hostd.thread_calls import to_the_end
@@ -38,13 +39,20 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class _Disk:
-    """A disk that is set back: the volume at `place`, to what is `kept`."""
+    """A disk that is set back: the volume at `place`, to what is `kept`. `elsewhere`: where it is instead, as
+    messages tell it, empty where it is there.
+    """
 
     name: str
-    volume_uid: str
+    volume: Volume
+    elsewhere: Mapping[str, str]
     pool: Pool
     place: VolumePlace
     kept: SnapshotPlace
+
+    @property
+    def volume_uid(self) -> str:
+        return self.volume.metadata.uid
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,9 @@ class SettingBack:
         snapshot = await self._snapshot(restore)
         disks = [await self._disk(restore, snapshot, disk) for disk in restore.status.disks]
         uid = restore.metadata.uid
+        await asyncio.to_thread(self._check_places, disks)
         if not await asyncio.to_thread(self._is_done, disks, uid):
+            await self._check_vm(restore, disks)
             await asyncio.to_thread(self._check_epoch, restore, disks)
             await self._check_there(restore, disks)
             for disk in disks:
@@ -99,19 +109,55 @@ class SettingBack:
         volume = await self._volume(restore, disk.volume)
         if volume is None or volume.metadata.uid != disk.volume_uid:
             raise as_error(PermanentError, "DiskMissing", **about)
-        if volume.status.pool != kept.pool:
-            moved = {"pool": volume.status.pool or "", "before": kept.pool or ""}
-            raise as_wait("DiskMissing", _AGAIN_S, **about, **moved)
         pool = await self.tools.pools.pool(kept.pool)
         place = pool.place(volume.status.handle or volume.metadata.uid)
         where = place_of_disk(pool, snapshot.metadata.uid, disk.name, disk.volume_uid)
-        return _Disk(disk.name, disk.volume_uid, pool, place, where)
+        found, host, elsewhere = volume.status, self.tools.host, dict[str, str]()
+        if found.pool != kept.pool:
+            elsewhere = about | {"pool": found.pool or "", "before": kept.pool or ""}
+        elif place.is_local and found.host not in (None, host):
+            elsewhere = {"disk": disk.name, "snapshot": about["snapshot"], "host": found.host, "place": host}
+        return _Disk(disk.name, volume, elsewhere, pool, place, where)
 
     async def _volume(self, restore: VirtualMachineRestore, name: str) -> Volume | None:
         try:
             return model_of(Volume, await self.tools.api.get(VOLUMES, name, restore.metadata.namespace))
         except NotFound:
             return None
+
+    def _check_places(self, disks: Sequence[_Disk]) -> None:
+        """Where a disk is not where it was, and nothing is half set back, that is the end of it: nobody would
+        want it to happen whenever the disk is back. An API that was restored may not know where it is.
+        """
+        elsewhere = next((disk.elsewhere for disk in disks if disk.elsewhere), None)
+        if elsewhere is None:
+            return
+        begun = any(self._claim(disk).restoring for disk in disks if not disk.elsewhere)
+        if begun or elsewhere.get("pool") == "":
+            raise as_wait("DiskMissing", _AGAIN_S, **elsewhere)
+        raise as_error(PermanentError, "DiskMissing", **elsewhere)
+
+    async def is_vm_gone(self, restore: VirtualMachineRestore) -> bool:
+        """Whether the VM is gone, or is being deleted. Raises ApiError."""
+        vm = await self._vm(restore)
+        return vm is None or vm.deleting
+
+    async def _check_vm(self, restore: VirtualMachineRestore, disks: Sequence[_Disk]) -> None:
+        """One that is deleted needs no disks: it waits no longer for them than until each is either what it
+        was, or goes with the VM.
+        """
+        if not await self.is_vm_gone(restore):
+            return
+        owner = restore.status.virtual_machine_uid or ""
+        claims = [(disk, await asyncio.to_thread(self._claim, disk)) for disk in disks]
+        if any(is_half(claim) and not _goes_with(disk.volume, owner) for disk, claim in claims):
+            return
+        for disk, claim in claims:
+            if claim.restoring and not is_half(claim):
+                await asyncio.to_thread(self.tools.storage.forget_put_back, disk.pool, disk.place)
+                await asyncio.to_thread(self._change, disk, partial(give_up_restore, host=self.tools.host))
+        about = {"gone": restore.spec.virtual_machine, "snapshot": restore.spec.snapshot}
+        raise as_error(PermanentError, "VirtualMachineNotFound", **about)
 
     def _is_done(self, disks: Sequence[_Disk], uid: str) -> bool:
         """Whether all was set back before, and only claims are to be given back."""
@@ -125,8 +171,8 @@ class SettingBack:
         if epoch is None or any(claim.restoring for _, claim in claims):
             return
         for disk, claim in claims:
-            if is_later(claim, epoch):
-                about = {"disk": disk.name, "floor": claim.floor, "epoch": epoch}
+            if (written := written_under(claim)) > epoch:
+                about = {"disk": disk.name, "floor": written, "epoch": epoch}
                 raise as_error(PermanentError, "ClaimStale", **about)
 
     async def _check_there(self, restore: VirtualMachineRestore, disks: Sequence[_Disk]) -> None:
@@ -172,6 +218,8 @@ class SettingBack:
             done_bytes += needed
         # from here on no disk is what it was
         for disk in disks:
+            await asyncio.to_thread(self._change, disk, touch)
+        for disk in disks:
             if disk not in local:
                 await put_back(disk)
         for disk in local:
@@ -210,12 +258,17 @@ class SettingBack:
 
     async def _volumes_of_vm(self, restore: VirtualMachineRestore) -> tuple[str, ...]:
         """Of its disks as they are now, by UID; none of one that is gone."""
+        vm = await self._vm(restore)
+        resolved = vm.status.resolved if vm is not None else None
+        return tuple(disk.volume_uid for disk in resolved.disks) if resolved else ()
+
+    async def _vm(self, restore: VirtualMachineRestore) -> VirtualMachine | None:
         name, namespace = restore.spec.virtual_machine, restore.metadata.namespace
         try:
             vm = model_of(VirtualMachine, await self.tools.api.get(VIRTUAL_MACHINES, name, namespace))
         except NotFound:
-            return ()
-        return tuple(disk.volume_uid for disk in vm.status.resolved.disks) if vm.status.resolved else ()
+            return None
+        return vm if restore.status.virtual_machine_uid in (None, vm.metadata.uid) else None
 
     def _write_state(self, disk: _Disk, content: bytes) -> None:
         """As one that is newer than what any host has, or it would not count."""
@@ -224,3 +277,9 @@ class SettingBack:
         sequence = max(parse_state(before).sequence if before is not None else 0, kept.sequence) + 1
         self._change(disk, lambda claim: replace(claim, has_state=True))
         states.write(disk.place, render_state(replace(kept, sequence=sequence)))
+
+
+def _goes_with(volume: Volume, vm_uid: str) -> bool:
+    """Whether it is deleted with that VM, or already is being deleted."""
+    owned = any(owner.uid == vm_uid for owner in volume.metadata.owner_references)
+    return volume.deleting or (owned and not volume.spec.deletion_protection)

@@ -25,7 +25,7 @@ from quantix_hostd.clients.qemu_img import Disk, QemuImg
 from quantix_hostd.clients.qemu_rbd import DiskFileEnd, RbdImage, convert
 from quantix_hostd.clients.rbd_calls import remove_object
 from quantix_hostd.clients.rbd_import import create_blank
-from quantix_hostd.clients.rbd_snapshots import has_snapshot, remove_snapshot, roll_back, take_snapshot
+from quantix_hostd.clients.rbd_snapshots import remove_snapshot, set_back, snapshot_image, take_snapshot
 from quantix_hostd.clients.rbd_watchers import remove_left
 from quantix_hostd.clients.state_store import StateObjects
 from quantix_hostd.copy_bounds import copy_bounds
@@ -164,7 +164,7 @@ class SnapshotStorage:
         """Whether the snapshot of a disk is there, whole, to set the volume back to."""
         if isinstance(pool, PoolDir):
             return (files.set_at(pool, set_of_disk(uid, disk)) / "data").is_file()
-        return has_snapshot(pool, volume_uid, uid)
+        return snapshot_image(pool, volume_uid, uid) is not None
 
     def remove(self, pool: Pool, uid: str, disk: str, volume_uid: str) -> bool:
         """What is kept of a disk, whole or not; False for nothing."""
@@ -192,11 +192,16 @@ class SnapshotStorage:
         if isinstance(pool, PoolDir):
             files.put_back(pool, disk, volume, goes_on)
         else:
-            roll_back(pool, volume.handle, disk.uid)
+            set_back(pool, volume.handle, disk.uid)
 
     def put_back_bytes(self, pool: Pool, volume: VolumePlace) -> int:
         """What `put_back` has copied so far; in Ceph nothing."""
         return files.put_back_bytes(pool, volume) if isinstance(pool, PoolDir) else 0
+
+    def forget_put_back(self, pool: Pool, volume: VolumePlace) -> None:
+        """Nobody switches to what `put_back` got ready."""
+        if isinstance(pool, PoolDir):
+            files.forget_put_back(pool, volume)
 
     def switch_back(self, pool: Pool, volume: VolumePlace) -> None:
         if isinstance(pool, PoolDir):

@@ -93,7 +93,7 @@ def failure(observed: Observed, leaving: Leaving, why: StopReason | None, late: 
     if late:
         return told("TimedOut", name=name, seconds=observed.vm.spec.migration.timeout_seconds)
     if leaving.failure:
-        return "SourceFailed", leaving.failure
+        return "TargetFailed" if leaving.by_target else "SourceFailed", leaving.failure
     return told("SourceFailed", restarted=observed.facts.name)
 
 

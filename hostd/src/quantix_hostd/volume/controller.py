@@ -24,6 +24,7 @@ from quantix_api.virtual_machine_restore import OVER
 from quantix_client.reading import model_of
 from quantix_hostd.by_uid import ByUid
 from quantix_hostd.claims import Claim, VolumePlace
+from quantix_hostd.clients.claim_notes import ClaimNote
 from quantix_hostd.clients.pool import Pool
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.endless import endless
@@ -32,12 +33,13 @@ from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.report import in_words, next_look_s, report
 from quantix_hostd.told import volume_event
 from quantix_hostd.volume import actions as do
+from quantix_hostd.volume.claimed_work import ClaimedWork
 from quantix_hostd.volume.copying import Copying
 from quantix_hostd.volume.lending import Lending
 from quantix_hostd.volume.making_plan import has_sources
 from quantix_hostd.volume.moving import VolumeMoves
+from quantix_hostd.volume.noted_claims import NotedClaims
 from quantix_hostd.volume.observed import VolumeObserved
-from quantix_hostd.volume.origins import let_go_of_origin, origin_of
 from quantix_hostd.volume.plan import LOOK_AGAIN_S, plan_volume
 from quantix_hostd.volume.sources import Sources
 from quantix_hostd.volume.status import VolumeVerdict, derive_status, verdict_of_error
@@ -59,13 +61,21 @@ class VolumeController:
     def __init__(self, tools: VolumeTools, enqueue: Callable[[str], None]) -> None:
         self._tools = tools
         self._machines = ByUid(tools.machines)
-        self.lending = Lending(tools.claims, tools.host, tools.cluster_uid, enqueue)
-        self._copying = Copying(tools.maker, tools.room, self.lending, enqueue)
-        self._moves = VolumeMoves(tools.pools, tools.claims, tools.maker, self._copying, self._is_holder_gone)
+        told = self._is_note_mine, lambda note: self._copying.has(note.key)
+        self.noted = NotedClaims(tools.claims, tools.pools, tools.host, *told)
+        self.lending = Lending(tools.claims, self.noted, tools.host, tools.cluster_uid, enqueue)
+        self._work = ClaimedWork(tools.claims, tools.maker, tools.passphrases, self.noted)
+        self._copying: Copying = Copying(tools.maker, tools.room, self.lending, enqueue)
         keeps = tools.pools, tools.claims, tools.maker
+        self._moves = VolumeMoves(*keeps, self._copying, self.noted, self._is_holder_gone)
         known = tools.volumes, tools.images, tools.snapshots, self._machines, tools.namespaces
         self._sources = Sources(*known, *keeps)
         self._unmade = UnmadeCopies(tools.api, tools.namespaces)
+
+    async def remember(self) -> None:
+        """At hostd's start: what an earlier process took in hand."""
+        await self._tools.uploads.remember()
+        await self.noted.remember()
 
     async def stop(self) -> None:
         """Stop receiving, and copying: what is half copied is removed."""
@@ -104,6 +114,8 @@ class VolumeController:
         sent = self._tools.uploads.sent_for(key) - {keep_uid}
         await self._copying.forget(key, keep_uid)
         await self._tools.uploads.forget(key, sent)
+        # once nothing of this process is at work on it
+        await self.noted.look_at(key)
         if not keep_uid:
             self._unmade.forget(key)
 
@@ -161,7 +173,6 @@ class VolumeController:
             now_s=time.time(),
         )
         if volume.deleting:
-            await let_go_of_origin(volume, self._sources, self.lending, self._tools.host)
             return replace(seen, unmade=await self._unmade.of(volume)) if there else seen
         return await (self._with_sources(pool, seen) if disk is None else self._to_be_moved(seen))
 
@@ -175,7 +186,7 @@ class VolumeController:
         """What only matters while there is no data yet."""
         image, source = self._sources.image(seen.volume), self._sources.volume(seen.volume)
         snapshot, wanted = self._sources.snapshot(seen.volume), seen.volume.spec.source
-        origin, claim = await origin_of(seen.volume, self._sources, self.lending, self._tools.host)
+        origin, claim = await self._sources.origin(source) if source is not None else (None, None)
         if snapshot is not None and wanted is not None and wanted.snapshot is not None:
             origin = await self._sources.kept(snapshot, wanted.snapshot.disk)
         seen = replace(
@@ -215,23 +226,29 @@ class VolumeController:
         known = (item for item in self._tools.restores.values() if item["metadata"]["uid"] == claim.restoring)
         return all((item.get("status") or {}).get("phase") in OVER for item in known)
 
+    def _known(self, key: str, uid: str) -> Volume | None:
+        """The Volume as far as this host has heard of it."""
+        manifest = self._tools.volumes.get(key)
+        return model_of(Volume, manifest) if manifest and manifest["metadata"]["uid"] == uid else None
+
     def _is_wanted(self, volume: Volume) -> bool:
-        """Whether the API still has it, for this host, as far as this host has heard."""
-        manifest = self._tools.volumes.get(volume.key)
-        if manifest is None or manifest["metadata"]["uid"] != volume.metadata.uid:
-            return False
-        newest = model_of(Volume, manifest)
-        return not newest.deleting and self._is_mine(newest)
+        """Whether the API still has it, for this host."""
+        newest = self._known(volume.key, volume.metadata.uid)
+        return newest is not None and not newest.deleting and self._is_mine(newest)
 
     def _is_wanted_in(self, volume: Volume, pool: str) -> bool:
         """Whether the volume is still to leave `pool` for the one that it was to go to."""
-        manifest = self._tools.volumes.get(volume.key)
-        if manifest is None or not self._is_wanted(volume):
+        newest = self._known(volume.key, volume.metadata.uid)
+        if newest is None or not self._is_wanted(volume):
             return False
-        return move_target(model_of(Volume, manifest), pool) == volume.status.moving_to
+        return move_target(newest, pool) == volume.status.moving_to
 
     def _is_mine(self, volume: Volume) -> bool:
         return is_mine(volume, self._tools.host, self._owners(volume))
+
+    def _is_note_mine(self, note: ClaimNote) -> bool:
+        newest = self._known(note.key, note.uid)
+        return newest is not None and self._is_mine(newest)
 
     def _owners(self, volume: Volume) -> list[VirtualMachine]:
         known = (self._machines.get(uid) for uid in owner_uids(volume))
@@ -269,27 +286,12 @@ class VolumeController:
             case do.EndUpload():
                 await self._tools.uploads.end(pool, seen.volume)
             case do.Grow():
-                await self._grow(seen, action)
-                log.info("volume grown", size_bytes=action.to_bytes, **about)
+                await self._work.grow(seen, action)
             case do.FreeClaim():
-                await self._set_claim(seen.place, action.found, action.freed)
+                await self._work.free(seen.place, action.found, action.freed)
             case do.Remove():
-                await self._set_claim(seen.place, action.found, action.held)
-                await asyncio.to_thread(self._tools.maker.remove, pool, seen.handle)
-                log.info("volume removed", **about)
+                await self._work.remove(pool, seen, action)
             case _:
                 await self._moves.apply(
                     pool, seen, action, lambda: self._is_wanted_in(seen.volume, pool.name)
                 )
-
-    async def _grow(self, seen: VolumeObserved, action: do.Grow) -> None:
-        passphrase = await self._tools.passphrases.of(seen.volume)
-        await self._set_claim(seen.place, action.found, action.held)
-        try:
-            await self._tools.maker.grow(seen.place, action.to_bytes, passphrase)
-        finally:
-            await self._set_claim(seen.place, action.held, action.freed)
-
-    async def _set_claim(self, place: VolumePlace, found: Claim, wanted: Claim) -> None:
-        if found != wanted:
-            await asyncio.to_thread(self._tools.claims.compare_and_set, place, found, wanted)

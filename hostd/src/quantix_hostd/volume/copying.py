@@ -129,6 +129,10 @@ class Copying:
             del self._begun[key]
             await self._transfers.forget(begun[0])
 
+    def has(self, key: str) -> bool:
+        """Whether a copy for this volume was begun, and is not forgotten."""
+        return key in self._begun
+
     async def stop(self) -> None:
         """End all; what is half there is removed."""
         await self._transfers.stop()

@@ -2,7 +2,7 @@
 to write to them.
 
 One for a process, shared by the copies and the volume controller. What a process that was killed leaves held
-is in nobody's hands here, so that the look at that volume frees it.
+is in nobody's hands here, so that the look at that volume, or at what was noted (`noted_claims`), frees it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from contextlib import asynccontextmanager
 from quantix_api.errors import TransientError
 from quantix_api.messages import as_error
 from quantix_hostd.claims import ClaimStore, VolumePlace, hold_still, release
+from quantix_hostd.clients.claim_notes import ClaimNote
 from quantix_hostd.snapshot_place import SnapshotPlace
+from quantix_hostd.thread_calls import to_the_end
+from quantix_hostd.volume.noted_claims import NotedClaims
 from quantix_hostd.volume.recipe import Origin
 
 
@@ -23,9 +26,15 @@ class Lending:
     """`on_return` hears the key of a volume that is free again."""
 
     def __init__(
-        self, claims: ClaimStore, host: str, cluster_uid: str, on_return: Callable[[str], None]
+        self,
+        claims: ClaimStore,
+        noted: NotedClaims,
+        host: str,
+        cluster_uid: str,
+        on_return: Callable[[str], None],
     ) -> None:
         self._claims = claims
+        self._noted = noted
         self._host = host
         self._cluster_uid = cluster_uid
         self._on_return = on_return
@@ -60,11 +69,12 @@ class Lending:
             raise as_error(TransientError, "VolumeInUse", host=self._host)
         self._lent[origin.uid] = borrower
         try:
-            await asyncio.to_thread(self._hold, origin.place, origin.uid)
-            try:
-                yield
-            finally:
-                await asyncio.to_thread(self._free, origin.place, origin.uid)
+            async with self._noted.at_work(ClaimNote(origin.place, origin.key, origin.uid)):
+                await to_the_end(lambda _: self._hold(origin.place, origin.uid))
+                try:
+                    yield
+                finally:
+                    await asyncio.to_thread(self._free, origin.place, origin.uid)
         finally:
             del self._lent[origin.uid]
             self._on_return(origin.key)

@@ -20,7 +20,11 @@ _COPYING_S = 5.0
 
 def making(seen: VolumeObserved) -> tuple[Action, ...]:
     """What is done next. Raises what it waits for."""
-    volume = seen.volume
+    volume, claim = seen.volume, seen.claim
+    if claim is not None and claim.restoring:
+        # in Ceph another image may just be getting its name
+        holder = claim.holder.host if claim.holder is not None else seen.host
+        raise as_wait("VolumeInUse", _SOON_S, host=holder)
     if volume.status.data == "Present":
         name, place = volume.metadata.name, seen.place.shown
         raise as_error(PermanentError, "DataMissing", volume=name, place=place, host=seen.host)

@@ -16,7 +16,7 @@ from quantix_api.errors import QuantixError, WaitingError
 from quantix_api.messages import as_wait
 from quantix_api.times import render_epoch_time
 from quantix_hostd import moves
-from quantix_hostd.claims import Claim, VolumePlace, release, take
+from quantix_hostd.claims import Claim, VolumePlace, release, take_for_work
 from quantix_hostd.volume.observed import OtherPlace, VolumeObserved
 from quantix_hostd.volume.wanted import move_target
 
@@ -155,7 +155,7 @@ def _move(seen: VolumeObserved, claim: Claim, wanted: str, other: OtherPlace) ->
         raise seen.passphrase_problem
     if other.there:
         return (_remove_copy(seen, other),)
-    held = take(claim, seen.host, claim.floor + 1, seen.volume.metadata.uid, seen.cluster_uid)
+    held = take_for_work(claim, seen.host, seen.volume.metadata.uid, seen.cluster_uid)
     leaving = SetClaim(seen.place, claim, moves.leave(held, wanted))
     return leaving, CopyTo(wanted, moves.copy_of(held, seen.pool, None, ""))
 

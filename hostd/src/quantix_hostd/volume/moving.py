@@ -15,7 +15,9 @@ from quantix_hostd.claims import Claim, ClaimStore, VolumeMissingError, VolumePl
 from quantix_hostd.clients.pool import Pool
 from quantix_hostd.pools import HostPools
 from quantix_hostd.volume import move_plan as do
+from quantix_hostd.volume.claimed_work import note_of
 from quantix_hostd.volume.copying import Copying, MoveWork, Work
+from quantix_hostd.volume.noted_claims import NotedClaims
 from quantix_hostd.volume.observed import OtherPlace, VolumeObserved
 from quantix_hostd.volume.storage import StorageByKind
 from quantix_hostd.volume.wanted import move_target
@@ -31,6 +33,7 @@ class VolumeMoves:
     claims: ClaimStore
     storage: StorageByKind
     copying: Copying
+    noted: NotedClaims
     is_gone: Callable[[Claim], Awaitable[bool]]
 
     async def pool_of(self, volume: Volume) -> Pool:
@@ -73,6 +76,9 @@ class VolumeMoves:
         """Do one step. Raises QuantixError and OSError."""
         match action:
             case do.SetClaim():
+                if action.wanted.holder is not None and action.found.holder is None:
+                    # held from now on until a later look ends the move
+                    await self.noted.note(note_of(seen))
                 await asyncio.to_thread(
                     self.claims.compare_and_set, action.place, action.found, action.wanted
                 )

@@ -20,7 +20,8 @@ from quantix_api.message_table_phrases import DATA_GONE
 from quantix_api.message_text import first_of
 from quantix_api.messages import as_error, as_wait, message_of, render
 from quantix_api.quantities import size_bytes
-from quantix_hostd.claims import Claim, ClaimRefusedError, give_up_restore, release, take
+from quantix_hostd.claims import Claim, ClaimRefusedError, release, take_for_work
+from quantix_hostd.restoring import give_up_restore
 from quantix_hostd.volume.actions import Action, EndUpload, FreeClaim, Grow, Remove, StopCopy
 from quantix_hostd.volume.making_plan import making
 from quantix_hostd.volume.move_plan import plan_move, plan_removal, wait_for_clone
@@ -139,9 +140,8 @@ def _claim_for_work(seen: VolumeObserved) -> tuple[Claim, Claim]:
         free = give_up_restore(free, seen.host)
     if free.holder is not None and free.cluster_uid == seen.cluster_uid:
         raise as_wait("InUse", _SOON_S, holder=free.holder.host)
-    uid, epoch = seen.volume.metadata.uid, free.floor + 1
     try:
-        return seen.claim, take(free, seen.host, epoch, uid, seen.cluster_uid)
+        return seen.claim, take_for_work(free, seen.host, seen.volume.metadata.uid, seen.cluster_uid)
     except ClaimRefusedError as refused:
         raise WaitingError("InUse", refused.message, refused.hint, retry_after_s=_SOON_S) from refused
 

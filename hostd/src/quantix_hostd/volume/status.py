@@ -35,6 +35,7 @@ _BEGUN = frozenset({"Creating", "Copying"})
 _SERVES = frozenset(
     {
         "Resizing",
+        "InUse",
         "PoolFull",
         "SecretNotFound",
         "SecretNotGranted",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -111,7 +111,8 @@ def test_a_claim_changes_only_from_what_was_read(subject: Subject) -> None:
 
 def test_all_that_a_claim_says_is_kept(subject: Subject) -> None:
     store, place = subject.store, subject.place
-    claim = Claim(3, Holder("h1", 4), "vm-1", "cluster-1", True, "slow", True, "old", True)
+    moving = Claim(3, Holder("h1", 4), "vm-1", "cluster-1", True, "slow", True, "old", True)
+    claim = replace(moving, restoring="r2", untouched=True, restored="r1", written=2, memory="vm-1/slow/s")
     store.create(place, claim)
     assert store.read(place) == claim
 

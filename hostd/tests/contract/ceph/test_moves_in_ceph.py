@@ -15,9 +15,9 @@ from quantix_api.host_spec import HostSpec
 from quantix_api.resources import VOLUMES
 from quantix_hostd.claims import Claim, Holder, take
 from quantix_hostd.clients.rbd_snapshots import (
-    has_snapshot,
     remove_snapshot,
     snapshot_bytes,
+    snapshot_image,
     take_snapshot,
 )
 from quantix_hostd.moves import copy_of, leave
@@ -244,6 +244,6 @@ async def test_snapshots_of_a_disk_that_leaves_ceph_keep_its_image_until_the_las
     assert await busy.lost("local") == set()
     busy.want("fast")
     await busy.until("fast")
-    assert not await asyncio.to_thread(has_snapshot, pool, handle, "s1"), "it is another image"
+    assert await asyncio.to_thread(snapshot_image, pool, handle, "s1") != handle, "it is another image"
     await asyncio.to_thread(remove_snapshot, pool, handle, "s1")
     assert busy.images() == [f"{FAST}/{handle}"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
 
+from quantix_api.resources import VOLUMES
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.rbd_snapshots import image_at, remove_snapshot, snapshot_bytes
 from quantix_hostd.snapshot_place import place_of_disk
@@ -20,6 +22,7 @@ from quantix_lab.libvirt_world import libvirt_world
 from quantix_lab.mortality import DeathAfter
 from quantix_lab.snapshots_part import SnapshotsPart
 from quantix_lab.vm_world import HOST, VmHandle, VmWorld
+from quantix_lab.volumes_part import VolumesPart
 from quantix_lab.waiting import eventually_async
 from quantix_lab.writing_guest import lost
 
@@ -33,6 +36,7 @@ class Bench:
     part: SnapshotsPart
     vm: VmHandle
     pool: PoolRbd
+    volumes: VolumesPart
 
     async def found(self, name: str) -> list[int]:
         """What the guest wrote last at each of its turns, in an image or a snapshot of one."""
@@ -45,6 +49,16 @@ class Bench:
     def images(self) -> set[str]:
         return set(self.ceph.rbd("ls", FAST).split())
 
+    def half_rename(self) -> None:
+        """As whoever exchanges the image of the volume leaves it, and is killed then: it has another name
+        already, and the old one still tells of it.
+        """
+        about = json.loads(self.ceph.rbd("info", "--format", "json", f"{FAST}/{self.handle}"))
+        aside = f"gone.{self.handle}.{about['id']}"
+        self.ceph.rbd("rename", f"{FAST}/{self.handle}", f"{FAST}/{aside}")
+        with self.pool.ceph.opened(self.pool.key) as ioctx:
+            ioctx.write_full(f"rbd_id.{self.handle}", ioctx.read(f"rbd_id.{aside}"))
+
     async def counts_on(self) -> None:
         before = max(await self.found(self.handle))
 
@@ -52,6 +66,21 @@ class Bench:
             return max(await self.found(self.handle)) > before
 
         await eventually_async("it to count on", more, timeout_s=90, interval_s=0.3)
+
+    async def moves(self, pool: str) -> None:
+        """The disk, which no guest has, to another pool."""
+        key, store = "default/counting-root", self.world.stores[VOLUMES]
+        store[key]["spec"]["pool"] = store[key]["status"]["movingTo"] = pool
+
+        async def settled() -> bool:
+            status = await self.volumes.look(key)
+            if status["pool"] != pool:
+                return False
+            place = (await self.world.pools.pool(pool)).place(self.handle)
+            claim = await asyncio.to_thread(self.world.claims.read, place)
+            return claim is not None and not claim.moved_from
+
+        await eventually_async(f"it to be in {pool}", settled, timeout_s=90, interval_s=0.3)
 
     async def stops(self) -> None:
         self.vm.change("spec", "powerState", value="Stopped")
@@ -73,7 +102,7 @@ async def bench(libvirt_host: LibvirtHost, ceph_cluster: CephCluster) -> AsyncIt
         await vm.reconcile()
         pool = await world.pools.pool("fast")
         assert isinstance(pool, PoolRbd)
-        made = Bench(world, ceph_cluster, SnapshotsPart(world), vm, pool)
+        made = Bench(world, ceph_cluster, SnapshotsPart(world), vm, pool, VolumesPart(world))
         await made.counts_on()
         yield made
         await made.part.controller.stop()
@@ -100,6 +129,42 @@ async def test_a_guest_that_counts_is_kept_at_one_moment_and_set_back_to_it(benc
     bench.part.delete(key)
     assert (await bench.part.look(key))["data"] == "Absent"
     assert bench.ceph.rbd("snap", "ls", f"{FAST}/{bench.handle}").strip() == ""
+
+
+async def test_a_disk_that_left_the_pool_and_came_back_is_set_back(bench: Bench) -> None:
+    key = bench.part.add("first", bench.vm)
+    await bench.part.until(key, "Ready")
+    uid = bench.part.uid(key)
+    kept = await bench.found(f"{bench.handle}@snap.{uid}")
+    await bench.counts_on()
+    await bench.stops()
+    later = await bench.found(bench.handle)
+    for pool in ("local", "fast"):
+        await bench.moves(pool)
+    assert await bench.found(bench.handle) == later
+    assert len([name for name in bench.images() if bench.handle in name]) == 2, "the image that was kept, too"
+    origin = Origin("default/first", uid, place_of_disk(bench.pool, uid, "root", bench.handle), _BYTES)
+    assert await bench.world.disks.make(bench.pool, Recipe("c1c1", 0, origin=origin))
+    assert await bench.found("c1c1") == kept
+
+    again = bench.part.add("second", bench.vm)
+    await bench.part.until(again, "Ready")
+    for number, (snapshot, content) in enumerate(((key, kept), (again, later), (key, kept))):
+        if snapshot == again:
+            await asyncio.to_thread(bench.half_rename)
+        restore = bench.part.add_restore(f"back-{number}", snapshot, bench.vm)
+        await bench.part.until(restore, "Restored")
+        assert await bench.found(bench.handle) == content
+    bench.vm.change("spec", "powerState", value="Running")
+    bench.vm.change("status", "assignment", value={"host": HOST, "epoch": 9})
+    await bench.vm.reconcile()
+    await bench.counts_on()
+    for snapshot in (again, key):
+        bench.part.delete(snapshot)
+        assert (await bench.part.look(snapshot))["data"] == "Absent"
+    assert await bench.found("c1c1") == kept
+    assert await asyncio.to_thread(bench.world.disks.remove, bench.pool, "c1c1")
+    assert [name for name in bench.images() if bench.handle in name] == [bench.handle]
 
 
 async def test_volume_snapshot_and_what_was_cloned_of_it_go_in_any_order(bench: Bench) -> None:

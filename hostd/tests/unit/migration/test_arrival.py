@@ -31,6 +31,11 @@ CASES: list[tuple[str, Arriving, Step]] = [
         "TellNotOurs",
     ),
     (
+        "but not on a host that goes down",
+        Arriving(True, "m1", epoch=2, coming=HALF, domain=True, claims="NotOurs", closing=True),
+        "Drop",
+    ),
+    (
         "a half ends once the source let go of its claims",
         Arriving(True, "m1", epoch=2, coming=HALF, domain=True, claims="Spent"),
         "ClearUp",

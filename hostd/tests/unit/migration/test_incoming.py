@@ -12,7 +12,7 @@ import pytest
 
 from quantix_api.errors import TransientError
 from quantix_api.resources import STORAGE_POOLS
-from quantix_hostd.claims import new_claim
+from quantix_hostd.claims import VolumePlace, new_claim
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.facts.switch import PortProblem
 from quantix_hostd.migration.coming import ComingStore, IncomingMove
@@ -187,6 +187,33 @@ async def test_a_disk_that_was_added_since_keeps_no_dead_half_from_being_this_ho
     await arrival.hand_over()
     assert arrival.told["outcome"] == "Running"
     assert arrival.world.records.load(arrival.uid).places == (arrival.place,)
+
+
+async def test_a_disk_that_was_not_sent_keeps_no_dead_half_from_being_this_hosts(arrival: Arrival) -> None:
+    unplugged = add_disk(arrival)
+    await arrival.look()
+    await arrival.arrive()
+    await arrival.look()
+    del arrival.hypervisor.found[f"qx-{arrival.uid}"]
+    arrival.restart()
+    await arrival.hand_over()
+    assert arrival.told["outcome"] == "Running"
+    assert arrival.world.records.load(arrival.uid).places == (arrival.place,)
+    claim = arrival.world.claims.read(unplugged)
+    assert claim is not None
+    assert (claim.partial, claim.holder) == (True, None), "nothing ever came into it"
+
+
+def add_disk(arrival: Arrival) -> VolumePlace:
+    """The VM has another one as this host makes ready for it; where its copy lies here."""
+    vm = copy.deepcopy(arrival.machines["default/web-1"])
+    volume = copy.deepcopy(arrival.world.api.objects[arrival.place.handle])
+    volume["metadata"] |= {"name": "data", "uid": "uid-of-data"}
+    volume["status"]["handle"] = "uid-of-data"
+    arrival.world.api.put(volume)
+    vm["status"]["resolved"]["disks"].append({"name": "data", "volume": "data", "volumeUID": "uid-of-data"})
+    arrival.machines["default/web-1"] = arrival.world.api.put(vm)
+    return VolumePlace(arrival.world.pool, "uid-of-data")
 
 
 async def test_a_restart_that_was_done_there_is_not_done_again(arrival: Arrival) -> None:

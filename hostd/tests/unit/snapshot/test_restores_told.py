@@ -13,12 +13,11 @@ from quantix_hostd.clients.pool import Pool
 from quantix_hostd.snapshot.restores import RestoreController
 from quantix_hostd.snapshot.storage import SnapshotStorage
 from quantix_hostd.snapshot_place import SnapshotPlace
+from quantix_lab.set_back_disks import condition_of, kept_and_changed
 from quantix_lab.snapshot_files import kept_file
 from quantix_lab.snapshots_part import SnapshotsPart
 from quantix_lab.vm_world import HOST, VmHandle
 from quantix_lab.waiting import eventually_async
-
-from .test_setting_back import condition_of, kept_and_changed
 
 
 @dataclass(frozen=True)

@@ -8,51 +8,18 @@ from typing import Any
 import pytest
 
 from quantix_api.errors import PermanentError, TransientError
-from quantix_api.resources import VIRTUAL_MACHINE_RESTORES, VIRTUAL_MACHINES, VOLUMES
-from quantix_hostd.claims import Claim, VolumePlace, begin_restore, release, take
+from quantix_api.resources import VIRTUAL_MACHINES
+from quantix_hostd.claims import release, take
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.firmware_state import FirmwareState, parse_state, render_state
+from quantix_hostd.restoring import begin_restore
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.mortality import HostdKilledError, Mortality
+from quantix_lab.set_back_disks import claims, held, kept_and_changed, places, ready
 from quantix_lab.snapshot_files import disk_file, holds, write
 from quantix_lab.snapshots_part import SnapshotsPart
 from quantix_lab.vm_world import HOST, VmHandle
-from quantix_lab.volumes_part import VolumesPart
 from quantix_lab.waiting import eventually_async
-
-
-def places(vm: VmHandle) -> list[VolumePlace]:
-    disks = vm.world.api.objects[vm.uid]["status"]["resolved"]["disks"]
-    return [VolumePlace(vm.world.pool, disk["volumeUID"]) for disk in disks]
-
-
-def claims(vm: VmHandle) -> list[Claim]:
-    found = [vm.world.claims.read(place) for place in places(vm)]
-    return [claim for claim in found if claim is not None]
-
-
-async def kept_and_changed(vm: VmHandle, part: SnapshotsPart) -> str:
-    """A snapshot of disks that hold sevens; then they hold nines."""
-    for disk in ("root", "data"):
-        write(disk_file(vm, disk), 7)
-    key = part.add("first", vm)
-    await part.until(key, "Ready")
-    for disk in ("root", "data"):
-        write(disk_file(vm, disk), 9)
-    return key
-
-
-def held(vm: VmHandle) -> list[bool]:
-    return [holds(disk_file(vm, disk), 7) for disk in ("root", "data")]
-
-
-def condition_of(status: dict[str, Any]) -> dict[str, str]:
-    return next(item for item in status["conditions"] if item["type"] == "Ready")
-
-
-def ready(status: dict[str, Any]) -> tuple[str, str]:
-    found = condition_of(status)
-    return found["status"], found["reason"]
 
 
 async def test_all_disks_are_as_they_were_and_free(vm: VmHandle, part: SnapshotsPart) -> None:
@@ -366,34 +333,3 @@ async def test_a_disk_that_it_does_not_hold_keeps_no_guest_from_being_stopped(
     assert hypervisor.found == {}
     assert vm.root_claim.holder is None
     assert claims(vm)[1].memory == left.memory
-
-
-async def half_done(vm: VmHandle, part: SnapshotsPart) -> str:
-    """A restore whose hostd was killed once it had begun; its key."""
-    key = await kept_and_changed(vm, part)
-    mortality = Mortality(4)
-    dying = SnapshotsPart(part.world, mortality)
-    restore = part.add_restore("back", key, vm)
-    await dying.look_until_dead(restore, mortality)
-    await dying.restores.stop()
-    assert claims(vm)[0].restoring
-    return restore
-
-
-async def test_a_restore_whose_vm_is_gone_comes_to_its_end(vm: VmHandle, part: SnapshotsPart) -> None:
-    restore = await half_done(vm, part)
-    del part.world.api.objects[vm.uid]
-    await part.until(restore, "Restored", timeout_s=5)
-
-
-async def test_a_volume_that_is_deleted_is_removed_once_no_restore_is_at_it(
-    vm: VmHandle, part: SnapshotsPart
-) -> None:
-    restore = await half_done(vm, part)
-    place, volumes = places(vm)[0], VolumesPart(part.world)
-    part.world.stores[VOLUMES]["default/web-1-root"]["metadata"]["deletionTimestamp"] = "2026-01-02T00:00:00Z"
-    await volumes.look("default/web-1-root")
-    assert place.data.exists(), "it is being set back"
-    del part.world.stores[VIRTUAL_MACHINE_RESTORES][restore]
-    await volumes.look("default/web-1-root")
-    assert not place.data.exists()

@@ -234,6 +234,14 @@ async def test_the_vm_is_never_said_to_be_off_because_it_moves(
     assert [status for status in written if status["runtime"].get("domain") != "Running"] == []
 
 
+async def test_a_target_that_ended_is_what_failed(running: VmHandle, migration: MigrationHandle) -> None:
+    await begin(running, migration)
+    sender(running).cut(running.domain, "h2")
+    await look(running, migration)
+    assert (migration.source["outcome"], migration.source["reason"]) == ("GaveUp", "TargetFailed")
+    assert migration.source["message"].startswith("libvirt of h2 ended meanwhile")
+
+
 @pytest.mark.parametrize("restarts", [1, 2])
 async def test_a_hostd_that_was_killed_while_it_sent_never_hands_over(
     running: VmHandle, migration: MigrationHandle, world: VmWorld, restarts: int

@@ -70,7 +70,7 @@ async def settled(part: VolumesPart, pool: str) -> dict[str, Any]:
 
 
 def _plain(found: Claim) -> Claim:
-    return Claim(found.floor, None, found.vm_uid, CLUSTER, has_state=found.has_state)
+    return Claim(found.floor, None, found.vm_uid, CLUSTER, has_state=found.has_state, written=found.written)
 
 
 async def test_a_volume_goes_with_all_that_lies_beside_it(world: VmWorld, volume: dict[str, Any]) -> None:

@@ -57,7 +57,9 @@ async def test_nothing_starts_while_a_recovery_of_this_host_is_open(
     spec = {"host": HOST, "cause": "LeaseLost"}
     vm.world.put(HOST_RECOVERIES, "h1-1", spec=spec, status={"phase": "Fencing"})
     await vm.reconcile()
+    await vm.look_after(3)
     assert hypervisor.calls == []
+    assert vm.condition("Ready")["reason"] == "HostFailed"
     vm.world.put(HOST_RECOVERIES, "h1-1", spec=spec, status={"phase": "Done"})
     await vm.reconcile()
     assert vm.status["phase"] == "Running"

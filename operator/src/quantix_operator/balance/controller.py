@@ -35,6 +35,7 @@ from quantix_operator.objects import Objects
 from quantix_operator.parts import host_as_load, migration_but_progress, spec_alone, vm_as_balanced
 from quantix_operator.passes import Pace, one_key
 from quantix_operator.policy.balance import Said, said_over
+from quantix_operator.scheduling.running import host_of
 from quantix_operator.told import Told
 
 KEY = "balance"
@@ -64,7 +65,7 @@ class BalanceController:
         self._cache, self._events = context.cache, context.events
         self._metrics = context.metrics
         self._objects, self._told = objects, told
-        self._asking = Asking(context.api, context.cache)
+        self._asking = Asking(context)
         self._policies: WorkQueue | None = None
         self._pace = Pace(context.clock, _SHARE, _PAUSE_S)
 
@@ -85,7 +86,7 @@ class BalanceController:
         if mode == "Off" and is_calm(self._objects):
             self._tell(Said(), Plan(), held=False)
             return None
-        situation = situation_of(self._objects, now, calm=is_calm(self._objects))
+        situation = await situation_of(self._objects, now, calm=is_calm(self._objects))
         if mode != "Automatic" or situation.observed.held is not None:
             for migration in situation.history.waiting:
                 await self._asking.cancel(migration)
@@ -101,17 +102,17 @@ class BalanceController:
         return None if plan == Plan() and not situation.history.ours else _LOOK_S
 
     async def _make(self, better: Better, history: History) -> bool:
-        """Whether the move was asked for, or is already; False where the VM has changed or gone meanwhile."""
+        """Whether the move was asked for, or is already; False where the VM has moved or gone meanwhile."""
         guest = better.mover.guest
         vm = self._objects.get(VirtualMachine, f"{guest.namespace}/{guest.name}")
-        if vm is None or vm.metadata.uid != guest.uid:
+        if vm is None or vm.metadata.uid != guest.uid or host_of(vm) != better.source:
             return False
         name = name_of(vm, KEY, history.last.get(vm.key, ""))
         wish = Wish(vm, name, (LABEL_BALANCER, better.cause.value), better.target)
-        made = await self._asking.make(wish)
-        if made:
-            self._tell_of_move(better, vm)
-        return made
+        if await self._asking.make(wish) is not None:
+            return False
+        self._tell_of_move(better, vm)
+        return True
 
     def _tell_of_move(self, better: Better, vm: VirtualMachine) -> None:
         self._metrics.balancer_migrations.labels(better.cause.value).inc()

@@ -27,6 +27,23 @@ class Cause(StrEnum):
     PROMISED = "MemoryPromised"
 
 
+@dataclass(frozen=True)
+class Broken:
+    """A rule of the VM `uid`. `near`: it asks for company; `place` tells rules of one text apart."""
+
+    uid: str
+    cause: Cause
+    rule: str
+    near: bool = False
+    required: bool = True
+    place: int = 0
+
+    @property
+    def turn(self) -> tuple[bool, str, str, int]:
+        """Sorts by when it is seen to: what must be kept first."""
+        return not self.required, self.uid, self.cause, self.place
+
+
 LOADED_FOR = timedelta(minutes=2)
 """How long a host says that it is short before anything moves: its daemon has waited for minutes already."""
 FULL_PERMILLE = 850
@@ -75,13 +92,15 @@ class HostLoad:
 
 @dataclass(frozen=True)
 class Mover:
-    """A VM that may be moved. `kept`: why it stays whatever a move would help; `local`: the first of its
-    volumes whose data is on its host only.
+    """A VM that may be moved. `local`: the first of its volumes whose data is on its host only; `policy`:
+    what it wants when its host is emptied; `rest_minutes`: for how long it has to have been left alone, 0
+    when it was.
     """
 
     prospect: Prospect
-    kept: Fact | None = None
     local: str = ""
+    policy: str = "Migrate"
+    rest_minutes: int = 0
 
     @property
     def guest(self) -> Guest:
@@ -90,12 +109,13 @@ class Mover:
 
 @dataclass(frozen=True)
 class Observed:
-    """`movers`: by UID, those VMs that could matter; `settling_hosts`: those that take part in a migration
-    or did lately, so that how they fare is not known yet; `unsettled`: namespaces of which a VM is about to
-    move who knows where to. `held`: why nothing is moved at all.
+    """`broken`: the rules that are, in turn; `movers`: by UID, those VMs that could matter; `settling_hosts`:
+    those that take part in a migration or did lately, so that how they fare is not known yet; `unsettled`:
+    namespaces of which a VM is about to move who knows where to. `held`: why nothing is moved at all.
     """
 
     world: World
+    broken: tuple[Broken, ...] = ()
     loads: Mapping[str, HostLoad] = field(default_factory=dict)
     movers: Mapping[str, Mover] = field(default_factory=dict)
     settling_hosts: frozenset[str] = frozenset()

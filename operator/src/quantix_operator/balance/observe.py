@@ -1,8 +1,9 @@
-"""From cached objects to what the balancer decides on. Reads the cache only."""
+"""From cached objects to what the balancer decides on. Reads the cache only; what takes long has a thread."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import asyncio
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +15,7 @@ from quantix_api.scheduling_policy import Balancer
 from quantix_operator.balance.history import History, history_of
 from quantix_operator.balance.load import promised_permille, troubles
 from quantix_operator.balance.model import HostLoad, Mover, Observed
-from quantix_operator.balance.rules import Places
+from quantix_operator.balance.rules import broken_rules
 from quantix_operator.migration.model import Limits
 from quantix_operator.migration.observe import coming_to, limits_of, moves_under_way, vm_key, world_of
 from quantix_operator.migration.prospects import BytesComing, local_volumes, prospect_of
@@ -44,7 +45,7 @@ class Situation:
         return max(0, self.balancer.max_moves_per_hour - self.history.made)
 
 
-def situation_of(objects: Objects, now: datetime, *, calm: bool = False) -> Situation:
+async def situation_of(objects: Objects, now: datetime, *, calm: bool = False) -> Situation:
     """Everything that one look decides on; `calm`: it is known that no VM would be better off elsewhere."""
     policy = objects.get(SchedulingPolicy, POLICY)
     balancer = policy.spec.balancer if policy is not None else Balancer()
@@ -56,10 +57,14 @@ def situation_of(objects: Objects, now: datetime, *, calm: bool = False) -> Situ
     occupancy = Occupancy(world)
     shares = {host.name: promised_permille(host, occupancy) for host in world.hosts}
     troubled = {name for name, share in shares.items() if troubles(loads[name], share, now)}
+    # frozen values: the leader goes on meanwhile
+    broken = await asyncio.to_thread(broken_rules, world)
+    movers = _movers(objects, world, troubled, broken.concerned, history)
     observed = Observed(
         world=world,
+        broken=broken.rules,
         loads=loads,
-        movers={mover.guest.uid: mover for mover in _movers(objects, world, troubled, history)},
+        movers={mover.guest.uid: mover for mover in movers},
         settling_hosts=history.settling_hosts,
         unsettled=_unsettled(objects),
         held=held,
@@ -132,14 +137,15 @@ def _unsettled(objects: Objects) -> frozenset[str]:
     )
 
 
-def _movers(objects: Objects, world: World, troubled: set[str], history: History) -> Iterator[Mover]:
+def _movers(
+    objects: Objects, world: World, troubled: Collection[str], concerned: Collection[str], history: History
+) -> Iterator[Mover]:
     """The VMs on hosts that are short, and those that have to do with broken rules."""
-    places = Places(world)
-    wanted = {uid for item in places.all_broken() for uid in (item.uid, *places.in_the_way(item))}
+    known = {host.name for host in world.hosts}
     coming: BytesComing | None = None
     for placed in world.placed:
         guest = placed.guest
-        if guest.uid not in wanted and placed.host not in troubled:
+        if guest.uid not in concerned and placed.host not in troubled:
             continue
         vm = objects.get(VirtualMachine, f"{guest.namespace}/{guest.name}")
         if vm is None or vm.key in history.moving or not _is_movable(vm):
@@ -147,24 +153,16 @@ def _movers(objects: Objects, world: World, troubled: set[str], history: History
         coming = coming if coming is not None else coming_to(moves_under_way(objects))
         volumes = local_volumes(objects, vm)
         prospect = prospect_of(objects, vm, volumes, coming)
-        if prospect is not None:
-            kept = _kept(vm, history) or prospect.kept_by
-            yield Mover(prospect, kept, volumes[0].metadata.name if volumes else "")
+        if prospect is not None and prospect.source in known:
+            yield Mover(
+                prospect,
+                local=volumes[0].metadata.name if volumes else "",
+                policy=vm.spec.migration.on_maintenance,
+                rest_minutes=history.vm_rest_minutes.get(vm.key, 0),
+            )
 
 
 def _is_movable(vm: VirtualMachine) -> bool:
     """Whether it runs and is to go on: of others there is nothing to balance."""
     is_wanted = vm.spec.power_state == "Running" and not vm.deleting
     return is_wanted and vm.status.migration is None and runs(vm)
-
-
-def _kept(vm: VirtualMachine, history: History) -> Fact | None:
-    policy = vm.spec.migration.on_maintenance
-    if policy == "Block":
-        return fact("Ready", "False", "PolicyBlock")
-    if policy == "Stop":
-        return fact("Ready", "False", "PolicyStop", name=vm.metadata.name)
-    minutes = history.vm_rest_minutes.get(vm.key)
-    if minutes is None:
-        return None
-    return fact("Ready", "False", "MovedLately", name=vm.metadata.name, minutes=minutes)

@@ -22,6 +22,7 @@ from quantix_operator.balance.model import (
     LEAST_PERCENT,
     MOST_PERCENT,
     Better,
+    Broken,
     Cause,
     HostLoad,
     Mover,
@@ -29,7 +30,7 @@ from quantix_operator.balance.model import (
     Plan,
     Stays,
 )
-from quantix_operator.balance.rules import Broken, Places
+from quantix_operator.balance.rules import Places
 from quantix_operator.scheduling.model import Guest, HostView
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.plan import decide
@@ -66,7 +67,7 @@ class _Table:
 
     def mend(self) -> None:
         """What breaks a rule."""
-        for broken in self._places.all_broken():
+        for broken in self._observed.broken:
             if len(self.moves) == MOST_MOVES:
                 return
             if broken not in self._places.broken(broken.uid):
@@ -148,11 +149,15 @@ class _Table:
         return None
 
     def _leavers(self, source: str, cause: Cause) -> Iterator[Mover]:
-        """The less important first, then who helps most: its huge pages were set aside, and free nothing."""
+        """The less important first, then who helps most. Huge pages were set aside, and free nothing: who has
+        its memory in them does not help where that is short.
+        """
         uses = self._load(self._hosts[source]).uses
         movers = [item for item in self._observed.movers.values() if item.prospect.source == source]
         if cause is Cause.CPU:
             movers = [item for item in movers if uses.get(item.guest.uid, 0) >= LEAST_PERCENT]
+        else:
+            movers = [item for item in movers if 2 * item.guest.memory_bytes > item.guest.all_memory_bytes]
 
         def turn(item: Mover) -> tuple[int, int, int, str]:
             percent = uses.get(item.guest.uid, 0) if cause is Cause.CPU else 0
@@ -198,7 +203,7 @@ class _Table:
         return [host for host in self._hosts.values() if host.name != mover.prospect.source]
 
     def _best(self, mover: Mover, hosts: Sequence[HostView]) -> str | None:
-        return decide(mover.guest, hosts, self._occupancy, mover.prospect.beside).host
+        return decide(mover.guest, hosts, self._occupancy, mover.prospect.refused_by).host
 
     def _free(self, uid: str) -> Mover | None:
         """One that nobody moves already."""
@@ -208,7 +213,7 @@ class _Table:
 
     def _keeps(self, mover: Mover, *, must: bool) -> bool:
         """Whether something keeps it where it is, and says so."""
-        why, guest = mover.kept, mover.guest
+        why, guest = _kept(mover), mover.guest
         if why is None and mover.local and not must:
             where = {"volume": mover.local, "source": mover.prospect.source}
             why = fact("Ready", "False", "LocalStorage", name=guest.name, **where)
@@ -234,6 +239,18 @@ class _Table:
 
     def _load(self, host: HostView) -> HostLoad:
         return self._observed.loads.get(host.name) or HostLoad(host.name)
+
+
+def _kept(mover: Mover) -> Fact | None:
+    """Why it stays whatever a move would help."""
+    name = mover.guest.name
+    if mover.policy == "Block":
+        return fact("Ready", "False", "PolicyBlock")
+    if mover.policy == "Stop":
+        return fact("Ready", "False", "PolicyStop", name=name)
+    if mover.rest_minutes:
+        return fact("Ready", "False", "MovedLately", name=name, minutes=mover.rest_minutes)
+    return mover.prospect.kept_by
 
 
 def _cost(mover: Mover) -> tuple[bool, int, int, str]:

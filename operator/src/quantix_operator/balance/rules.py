@@ -10,27 +10,25 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from quantix_operator.balance.model import Cause
+from quantix_operator.balance.model import Broken, Cause
 from quantix_operator.scheduling.model import Guest, Rule, World
 
 _Group = tuple[str, tuple[tuple[str, str], ...], str]
 
 
 @dataclass(frozen=True)
-class Broken:
-    """A rule of the VM `uid`. `near`: it asks for company; `place` tells rules of one text apart."""
+class BrokenRules:
+    """All that are broken, in turn; `concerned`: whose move could mend one."""
 
-    uid: str
-    cause: Cause
-    rule: str
-    near: bool = False
-    required: bool = True
-    place: int = 0
+    rules: tuple[Broken, ...] = ()
+    concerned: frozenset[str] = frozenset()
 
-    @property
-    def turn(self) -> tuple[bool, str, str, int]:
-        """Sorts by when it is seen to: what must be kept first."""
-        return not self.required, self.uid, self.cause, self.place
+
+def broken_rules(world: World) -> BrokenRules:
+    """Where the VMs are now. With many of them it takes long: not for the event loop."""
+    places = Places(world)
+    rules = places.all_broken()
+    return BrokenRules(rules, frozenset(uid for one in rules for uid in (one.uid, *places.in_the_way(one))))
 
 
 class Places:

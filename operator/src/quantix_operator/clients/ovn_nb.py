@@ -148,6 +148,14 @@ class Northbound:
             lambda deadline: self._locked(lambda replica: replica.ports_of(kind), deadline)
         )
 
+    async def translated_to(self, target_uid: str) -> frozenset[str]:
+        """The addresses of an object (its UID) that floating IPs lead to now. What was asked of the database
+        before is done by then.
+        """
+        return await self._call(
+            lambda deadline: self._locked(lambda replica: replica.translated_to(target_uid), deadline)
+        )
+
     async def count(self) -> tuple[int, int]:
         """How many rows are ours, and how many are not."""
         return await self._call(lambda deadline: self._locked(lambda replica: replica.count(), deadline))

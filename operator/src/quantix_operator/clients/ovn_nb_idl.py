@@ -22,6 +22,7 @@ from quantix_operator.northbound.rows import (
     OWNER_KEY,
     ROAMING_TABLES,
     ROOT_TABLES,
+    TARGET_KEY,
     UNMARKED_TABLES,
     Observed,
     ObservedRow,
@@ -117,6 +118,19 @@ class NorthboundIdl(connection.OvsdbIdl):  # type: ignore[misc]
             if marks.get(CLUSTER_KEY) == self.cluster and marks.get(KIND_KEY) == kind:
                 found.append(self._observed(RowRef(table, uuid), row, (), marks.get(OWNER_KEY, "")))
         return found
+
+    def translated_to(self, target_uid: str) -> frozenset[str]:
+        """The addresses inside that our translations to this object lead to."""
+        rows = (
+            row
+            for row in tuple(self.tables["NAT"].rows.values())
+            if _marks(row).get(TARGET_KEY) == target_uid
+        )
+        return frozenset(
+            str(normal_form(row._data["logical_ip"]))
+            for row in rows
+            if _marks(row).get(CLUSTER_KEY) == self.cluster
+        )
 
     def _observed(self, ref: RowRef, row: Any, places: Sequence[RowRef], asking: str) -> ObservedRow:
         columns = _columns(row)

@@ -47,4 +47,4 @@ def reach_of(objects: Objects, named: Collection[str]) -> Reach:
     }
     there = {host.metadata.name for host in hosts}
     unread = {host["metadata"]["name"] for host in objects.unread(Host)}
-    return Reach(by_pool, silent_hosts(hosts, named), frozenset({*named} - there - unread))
+    return Reach(by_pool, frozenset(silent_hosts(hosts, named)), frozenset({*named} - there - unread))

@@ -156,6 +156,7 @@ def _attachment(
         router=router_owner(observed.cluster_uid, router),
         outside=held.addresses[0],
         inside=target.address,
+        vm=target.vm.metadata.uid,
         port=target.port if distributed else None,
         mac=held.mac if distributed else None,
     )

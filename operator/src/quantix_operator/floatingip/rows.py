@@ -17,11 +17,13 @@ _KEY = "nat"
 class Translation:
     """What is translated and by which router. With `port` and `mac` the host of that port does it, and
     answers outside as that MAC; without, the host that carries the router's way out (ovn-nb(5), NAT).
+    `vm` is the UID of the VM that has the address inside: it keeps that as long as this row is there.
     """
 
     router: Owner
     outside: str
     inside: str
+    vm: str
     port: str | None
     mac: str | None
 
@@ -40,6 +42,7 @@ def floating_ip_rows(owner: Owner, translation: Translation | None) -> list[Desi
             "NAT",
             _KEY,
             parents=[SetRef(*translation.router.ref("Logical_Router"), "nat")],
+            target=translation.vm,
             type="dnat_and_snat",
             external_ip=translation.outside,
             logical_ip=translation.inside,

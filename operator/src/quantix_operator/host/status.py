@@ -63,7 +63,7 @@ def derive_status(observed: Observed, now: datetime) -> Derived:
     lost = is_lost(observed)
     facts = [_schedulable(host, lost=lost)]
     if host.spec.maintenance or load.work:
-        facts.append(_drained(load, observed.blocked))
+        facts.append(_drained(load, observed.blocked, _silent_since(host, now) if lost else ""))
     status: dict[str, Any] = {
         "allocated": {
             "cpus": load.cpus,
@@ -109,7 +109,11 @@ def _unreachable(host: Host, now: datetime) -> Fact:
     before = host.status.condition("Ready")
     if before is not None and before.reason == "Unreachable":
         return Fact("Ready", "Unknown", before.reason, before.message)
-    return fact("Ready", "Unknown", "Unreachable", at=now.strftime("%H:%M:%S UTC"))
+    return fact("Ready", "Unknown", "Unreachable", at=_silent_since(host, now))
+
+
+def _silent_since(host: Host, now: datetime) -> str:
+    return host_reading.lost_since(host) or now.strftime("%H:%M:%S UTC")
 
 
 def _schedulable(host: Host, *, lost: bool) -> Fact:
@@ -123,9 +127,11 @@ def _schedulable(host: Host, *, lost: bool) -> Fact:
     return fact("Schedulable", "True", "Open")
 
 
-def _drained(load: Load, blocked: Fact | None) -> Fact:
+def _drained(load: Load, blocked: Fact | None, silent_since: str) -> Fact:
     if load.work:
         return fact("Drained", "False", "Draining", work=load.work)
     if not load.vms and not load.awaits:
         return fact("Drained", "True", "Empty")
+    if silent_since:
+        return fact("Drained", "False", "Blocked", at=silent_since)
     return blocked or fact("Drained", "False", "Draining")

@@ -74,7 +74,7 @@ def refuse_static(
     subnet = next((item for item in view.subnets if _within(address, item)), None)
     if subnet is not None and subnet.pool.reserved(int(ip_address(address))):
         what = role_of(address, subnet.cidr, str(subnet.pool.gateway)) or EXCLUDED_ADDRESS
-        return Problem.of("AddressOutsideSubnet", address=address, network=view.key, what=what, path=path)
+        return Problem.of("AddressReserved", address=address, network=view.key, what=what, path=path)
     if subnet is None:
         cidrs = ", ".join(item.cidr for item in view.subnets) or "no subnet"
         return Problem.of("AddressOutsideSubnet", address=address, network=view.key, subnets=cidrs, path=path)

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
+from quantix_api.message_table_phrases import MIGRATION_REFUSED
+from quantix_api.message_text import cause_of
 from quantix_api.resources import (
     HOSTS,
     LABEL_MAINTENANCE_OF,
@@ -69,7 +71,7 @@ class MaintenanceController:
 
     def __init__(self, context: Context, objects: Objects, drains: Drains) -> None:
         self._cache = context.cache
-        self._asking = Asking(context.api, context.cache)
+        self._asking = Asking(context)
         self._objects = objects
         self._drains = drains
         self._hosts: WorkQueue | None = None
@@ -85,17 +87,21 @@ class MaintenanceController:
         now = datetime.now(UTC)
         with self._pace.working():
             plan = plan_maintenance(observe(self._objects), now)
-        self._tell(plan.stays)
+        stays = dict(plan.stays)
         # how full pools are wakes nobody
         again_s = [_CLOCK_LOOK_S] if plan.stays else []
         if plan.look_again_at is not None:
             again_s.append(min((plan.look_again_at - now).total_seconds(), _CLOCK_LOOK_S))
         for create in plan.create:
-            label = (LABEL_MAINTENANCE_OF, create.leaving.host_uid)
-            made = await self._asking.make(Wish(create.leaving.vm, create.name, label))
-            again_s += [] if made else [_PAUSE_S]
+            label = (LABEL_MAINTENANCE_OF, create.staying.host_uid)
+            if refused := await self._asking.make(Wish(create.staying.vm, create.name, label)):
+                why = MIGRATION_REFUSED.format(said=cause_of(refused.said))
+                stays.setdefault(create.staying.host, (create.staying.vm.metadata.name, why))
+                again_s.append(refused.again_s)
+        self._tell(stays)
         for migration in plan.cancel:
-            again_s += [] if await self._asking.cancel(migration) else [_PAUSE_S]
+            if refused := await self._asking.cancel(migration):
+                again_s.append(refused.again_s)
         return max(min(again_s), _PAUSE_S) if again_s else None
 
     def _tell(self, stays: BlockedHosts) -> None:

@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from quantix_api import VirtualMachine, VirtualMachineMigration
-from quantix_api.facts import Fact
 from quantix_operator.migration.model import Prospect
 from quantix_operator.scheduling.model import World
 from quantix_operator.scheduling.running import runs
 
 
 @dataclass(frozen=True)
-class Leaving:
+class Staying:
     """A VM that stays on a host in maintenance unless something is done. `prospect`: None while nobody knows
     what it needs elsewhere; `ended`: the last migration that this maintenance made and that did not succeed;
-    `unheard`: what is said of it while its host is silent.
+    `silent_since`: as people read it, while its host is silent.
     """
 
     vm: VirtualMachine
@@ -29,7 +28,7 @@ class Leaving:
     host_uid: str
     prospect: Prospect | None = None
     ended: VirtualMachineMigration | None = None
-    unheard: Fact | None = None
+    silent_since: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Observed:
     to be emptied.
     """
 
-    leaving: tuple[Leaving, ...]
+    staying: tuple[Staying, ...]
     world: World
     needless: tuple[VirtualMachineMigration, ...] = ()
 
@@ -48,7 +47,7 @@ class Create:
     """A migration of this VM, under this name."""
 
     name: str
-    leaving: Leaving
+    staying: Staying
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from quantix_api import Host, VirtualMachine, VirtualMachineMigration
 from quantix_api.resources import LABEL_MAINTENANCE_OF
 from quantix_client.api import Manifest
 from quantix_operator.indexers import assigned_host, migrations_of
-from quantix_operator.maintenance.model import Leaving, Observed, goes_anyhow
-from quantix_operator.maintenance.plan import unheard
+from quantix_operator.maintenance.model import Observed, Staying, goes_anyhow
 from quantix_operator.migration.observe import coming_to, moves_under_way, world_of
 from quantix_operator.migration.prospects import BytesComing, local_volumes, prospect_of
 from quantix_operator.objects import Objects
+from quantix_operator.scheduling.host_reading import lost_since
 from quantix_operator.scheduling.model import World
 
 IN_MAINTENANCE = "true"
@@ -36,25 +36,25 @@ def observe(objects: Objects) -> Observed:
     made = objects.by(VirtualMachineMigration, made_for_maintenance, IN_MAINTENANCE)
     needless = tuple(item for item in made if item.metadata.labels[LABEL_MAINTENANCE_OF] not in uids)
     coming = coming_to(moves_under_way(objects)) if hosts else BytesComing()
-    leaving = tuple(item for host in hosts for item in _leaving(objects, host, coming))
+    staying = tuple(item for host in hosts for item in _staying(objects, host, coming))
     # all VMs are looked at only where one of them needs a place
-    world = world_of(objects) if leaving else World(())
-    return Observed(leaving, world, tuple(filter(_waits, needless)))
+    world = world_of(objects) if staying else World(())
+    return Observed(staying, world, tuple(filter(_waits, needless)))
 
 
 def _waits(migration: VirtualMachineMigration) -> bool:
     return migration.status.started_at is None and not migration.spec.cancel and not migration.deleting
 
 
-def _leaving(objects: Objects, host: Host, coming: BytesComing) -> Iterator[Leaving]:
-    silent = unheard(host)
+def _staying(objects: Objects, host: Host, coming: BytesComing) -> Iterator[Staying]:
+    silent = lost_since(host)
     for vm in objects.by(VirtualMachine, assigned_host, host.metadata.name):
         migrations = objects.by(VirtualMachineMigration, migrations_of, vm.key)
         is_asked = any(item.status.finished_at is None for item in migrations)
         moves = is_asked or vm.status.migration is not None
         if not silent and goes_anyhow(vm, moves=moves):
             continue
-        yield Leaving(
+        yield Staying(
             vm,
             host.metadata.name,
             host.metadata.uid,

@@ -2,23 +2,24 @@
 
 They leave in the order in which migrations have their turns (`leaving_order`). Called by the controller with
 one look at all hosts in maintenance, so that no room is promised twice; what keeps a VM there (`keeps`,
-`unheard`) also by what-ifs.
+`unheard`, `lacks_room`) also by what-ifs.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from quantix_api import Host, VirtualMachine
+from quantix_api import VirtualMachine
 from quantix_api.facts import Fact, fact
 from quantix_api.message_text import cause_of
-from quantix_operator.maintenance.model import Create, Leaving, Observed, Plan
+from quantix_operator.maintenance.model import Create, Observed, Plan, Staying
 from quantix_operator.migration.asking import name_of
-from quantix_operator.migration.queue import not_running, refused, where_to
+from quantix_operator.migration.beginning import not_running, where_to
 from quantix_operator.migration.turns import LeavingOrder, leaving_order
-from quantix_operator.scheduling.host_reading import lost_since
 from quantix_operator.scheduling.model import World
 from quantix_operator.scheduling.occupancy import Occupancy
+from quantix_operator.scheduling.plan import Decision
+from quantix_operator.scheduling.verdict import scheduled_false
 
 AGAIN_AFTER = timedelta(minutes=5)
 """What failed is not tried at once again: most often it would fail for the same reason."""
@@ -30,7 +31,7 @@ def plan_maintenance(observed: Observed, now: datetime) -> Plan:
     create: list[Create] = []
     stays: dict[str, tuple[str, str]] = {}
     times = []
-    for item in sorted(observed.leaving, key=_turn):
+    for item in sorted(observed.staying, key=_turn):
         why = _keeps_yet(item, now) or _room(item, observed.world, occupancy)
         if why is None:
             create.append(Create(_name(item), item))
@@ -42,7 +43,7 @@ def plan_maintenance(observed: Observed, now: datetime) -> Plan:
     return Plan(tuple(create), observed.needless, stays, min(ahead, default=None))
 
 
-def _turn(item: Leaving) -> LeavingOrder:
+def _turn(item: Staying) -> LeavingOrder:
     if item.prospect is not None:
         return leaving_order(item.prospect.guest)
     metadata = item.vm.metadata
@@ -58,14 +59,19 @@ def keeps(vm: VirtualMachine, kept_by: Fact | None) -> Fact | None:
     return kept_by
 
 
-def unheard(host: Host) -> Fact | None:
+def unheard(host: str, since: str) -> Fact | None:
     """What keeps every VM on a silent host: nobody reaches its guests, and nothing proves that they ended."""
-    at = lost_since(host)
-    return fact("Ready", "Unknown", "HostUnreachable", host=host.metadata.name, at=at) if at else None
+    return fact("Ready", "Unknown", "HostUnreachable", host=host, at=since) if since else None
 
 
-def _keeps_yet(item: Leaving, now: datetime) -> Fact | None:
-    why = item.unheard or keeps(item.vm, item.prospect.kept_by if item.prospect is not None else None)
+def lacks_room(decision: Decision) -> Fact:
+    """Why no other host takes it."""
+    return scheduled_false(decision) if decision.verdicts else fact("Migratable", "False", "NoOtherHost")
+
+
+def _keeps_yet(item: Staying, now: datetime) -> Fact | None:
+    has = item.prospect.kept_by if item.prospect is not None else None
+    why = unheard(item.host, item.silent_since) or keeps(item.vm, has)
     if why is not None:
         return why
     ended = item.ended
@@ -75,16 +81,16 @@ def _keeps_yet(item: Leaving, now: datetime) -> Fact | None:
     return Fact("Ready", "False", ready.reason, ready.message) if ready is not None else None
 
 
-def _room(item: Leaving, world: World, occupancy: Occupancy) -> Fact | None:
+def _room(item: Staying, world: World, occupancy: Occupancy) -> Fact | None:
     """Why no other host takes it; None: one does, and its room there is taken from now on."""
     if item.prospect is None:
         return fact("Ready", "False", "NoHostFits")
     decision = where_to(item.prospect, world, occupancy)
     if decision.host is None:
-        return refused(decision, item.prospect, item.vm.metadata.name, None)
+        return lacks_room(decision)
     occupancy.add(item.prospect.guest, decision.host)
     return None
 
 
-def _name(item: Leaving) -> str:
+def _name(item: Staying) -> str:
     return name_of(item.vm, item.host_uid, item.ended.metadata.uid if item.ended is not None else "")

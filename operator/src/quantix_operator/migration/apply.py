@@ -126,6 +126,8 @@ class Writer:
             why = f"{cause_of(told.ready.message)} ({told.ready.reason})"
             how = {"lost": migration.status.target_host} if lost_on_the_way(migration) else {"why": why}
             said = render("MigrationFailed", source=began, **how)
+            if told.phase == "Cancelled":
+                said = render("MigrationCancelled", source=began)
             self._record(vm, said.reason, said.text, is_warning=told.phase == "Failed")
 
     def _tell_vm(

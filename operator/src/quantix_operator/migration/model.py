@@ -1,6 +1,6 @@
 """What a pass over all migrations knows, and what it decides: frozen values, no I/O and no clock.
 
-Made by `observe`, read by `plan` and `queue`; the actions are carried out by `apply`.
+Made by `observe`, read by `plan`, `queue` and `beginning`; the actions are carried out by `apply`.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from quantix_operator.vmwork.telling import Release, Tell
 
 @dataclass(frozen=True)
 class Prospect:
-    """What decides whether a VM can leave its host. `guest`: what it asks of another one; `kept_by`: what
-    keeps it on any; `beside`: what keeps it off a host beside the filters.
+    """What decides whether a VM can leave its host. `guest`: what it asks of another one; `kept_by`: why
+    it can leave for none; `refused_by`: by host, what speaks against that one and no filter of the scheduler
+    knows, such as room for its data.
     """
 
     guest: Guest
     source: str
     source_uid: str
     kept_by: Fact | None = None
-    beside: Mapping[str, tuple[Refusal, ...]] = field(default_factory=dict)
+    refused_by: Mapping[str, tuple[Refusal, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Observed:
-    """`moves`: in turn (`turns`); `silent`: hosts that are not heard, or are not there."""
+    """`moves`: in turn (`turns`); `silent`: hosts that are not heard, or are not there, and since when."""
 
     moves: tuple[Move, ...]
     world: World
     limits: Limits = Limits()
-    silent: frozenset[str] = frozenset()
+    silent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

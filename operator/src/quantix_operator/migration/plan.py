@@ -19,6 +19,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from quantix_api import VirtualMachine
+from quantix_operator.migration.beginning import not_running, others_first
 from quantix_operator.migration.model import (
     Action,
     Choose,
@@ -32,7 +33,7 @@ from quantix_operator.migration.model import (
     Remove,
     Steps,
 )
-from quantix_operator.migration.queue import Queue, not_running, others_first
+from quantix_operator.migration.queue import Queue
 from quantix_operator.migration.verdicts import (
     cancelled,
     denied,
@@ -91,7 +92,7 @@ def _begin(move: Move, queue: Queue, now: datetime) -> tuple[Action, ...]:
     assert move.prospect is not None
     source, uid = move.prospect.source, move.vm.metadata.uid
     begun = _with_hosts(move, source, found)
-    return Choose(uid, source, found, now), Name(source, found), under_way(begun, frozenset())
+    return Choose(uid, source, found, now), Name(source, found), under_way(begun, {})
 
 
 def _chosen_again(move: Move, observed: Observed, now: datetime) -> tuple[Action, ...]:
@@ -100,23 +101,22 @@ def _chosen_again(move: Move, observed: Observed, now: datetime) -> tuple[Action
     named = move.vm.status.migration
     assert named is not None
     begun = _with_hosts(move, named.source_host, named.target_host)
-    return (
-        Choose(move.vm.metadata.uid, named.source_host, named.target_host, now),
-        under_way(begun, observed.silent),
-    )
+    chosen = Choose(move.vm.metadata.uid, named.source_host, named.target_host, now)
+    return chosen, *_told(move, under_way(begun, observed.silent))
 
 
 def _named(move: Move, observed: Observed) -> tuple[Action, ...]:
     """Hosts act: only their words end it."""
-    source, target = move.migration.status.source, move.migration.status.target
+    source, target, vm = move.migration.status.source, move.migration.status.target, move.vm
     if is_denied(move.migration):
         return (LetGo(), *_told(move, denied(move)))
     if source is not None and source.outcome == "GaveUp":
-        return (LetGo(), *_told(move, gave_up(move)))
+        return (LetGo(), *_told(move, gave_up(move, observed.silent)))
     epoch = handed_epoch(move)
-    if epoch is not None and target is not None and move.vm and target.outcome in ("Running", "Lost"):
+    is_there = target is not None and target.outcome in ("Running", "Lost")
+    if epoch is not None and vm is not None and is_there:
         host = move.migration.status.target_host or ""
-        return (*_volumes(move, move.vm, host), CutOver(host, epoch), *_told(move, _arrived(move)))
+        return (*_volumes(move, vm, host), CutOver(host, epoch), *_told(move, _arrived(move)))
     return _told(move, under_way(move, observed.silent))
 
 
@@ -147,7 +147,7 @@ def _unnamed(move: Move, observed: Observed) -> tuple[Action, ...]:
     if is_denied(move.migration):
         return _told(move, denied(move))
     if source is not None and source.outcome == "GaveUp":
-        return _told(move, gave_up(move))
+        return _told(move, gave_up(move, observed.silent))
     assignment = vm.status.assignment if vm is not None else None
     epoch = handed_epoch(move)
     if vm is None or assignment is None:

@@ -1,6 +1,7 @@
-"""Whose turn it is, and where to: within the limits, and as the scheduler's filters and scores have it.
+"""Whose turn it is: within the limits, and where `beginning` has a host for it.
 
-Pure, but for what it counts with: what one gets, those after it do not. Made anew for every pass.
+A `Queue` lives for one pass and reads nothing but what was observed. It keeps count: the room and the turns
+that one migration gets, those after it do not.
 """
 
 from __future__ import annotations
@@ -10,33 +11,20 @@ from collections import Counter
 from quantix_api import VirtualMachine
 from quantix_api.facts import Fact, fact
 from quantix_api.message_table_phrases import (
+    ARRIVES_YET,
     CLUSTER_BUSY,
-    DISK_MOVES,
     HOST_BUSY,
-    HOST_SILENT,
-    IS_LEAVING,
-    IS_OFF,
-    IS_SET_BACK,
     MOVES_ALREADY,
-    NO_OTHER_HOST,
-    NOT_THERE,
     STARTS_YET,
 )
 from quantix_api.resources import LABEL_BALANCER, LABEL_MAINTENANCE_OF
+from quantix_operator.migration.beginning import not_running, others_first, refused, where_to
 from quantix_operator.migration.model import Move, Observed, Prospect
-from quantix_operator.migration.verdicts import cancelled, failed, queued, snapshot_first
-from quantix_operator.scheduling.model import Lack, World
+from quantix_operator.migration.verdicts import cancelled, failed, queued, waits_for_silent
+from quantix_operator.scheduling.model import World
 from quantix_operator.scheduling.occupancy import Occupancy
-from quantix_operator.scheduling.plan import Decision, decide
-from quantix_operator.scheduling.running import host_of, runs, stays_off
-from quantix_operator.scheduling.verdict import first_lack, host_counts
+from quantix_operator.scheduling.running import has_just_come, host_of, runs
 from quantix_operator.vmwork.telling import Tell
-
-
-def where_to(prospect: Prospect, world: World, occupancy: Occupancy, target: str | None = None) -> Decision:
-    """The best other host for the VM, or why none takes it; of a `target` that is named, only that."""
-    hosts = [host for host in world.hosts if host.name != prospect.source and target in (None, host.name)]
-    return decide(prospect.guest, hosts, occupancy, prospect.beside)
 
 
 class Queue:
@@ -70,6 +58,8 @@ class Queue:
             return cancelled(move)
         if (waits := others_first(move, vm)) is not None:
             return waits
+        if vm.metadata.uid not in self._moving and (host := host_of(vm) or "") in self._silent:
+            return waits_for_silent(host, self._silent[host])
         what = self._waits_for(vm, prospect)
         if what or prospect is None:
             return queued(what or STARTS_YET.format(name=vm.metadata.name))
@@ -80,8 +70,8 @@ class Queue:
         other = self._moving.get(vm.metadata.uid) or (vm.status.migration and vm.status.migration.name)
         if other:
             return MOVES_ALREADY.format(name=name, other=other)
-        if host_of(vm) in self._silent:
-            return HOST_SILENT.format(host=host_of(vm))
+        if has_just_come(vm):
+            return ARRIVES_YET.format(name=name, host=host_of(vm))
         if not runs(vm) or prospect is None:
             return STARTS_YET.format(name=name)
         if len(self._moving) >= self._limits.per_cluster:
@@ -111,43 +101,6 @@ class Queue:
     def _world_without_busy(self) -> World:
         hosts = tuple(host for host in self._world.hosts if not self._host_busy(host.name))
         return World(hosts, self._world.placed)
-
-
-def others_first(move: Move, vm: VirtualMachine) -> Tell | None:
-    """What has begun with the VM or a disk of it, and needs it where it is."""
-    if move.snapshot:
-        return snapshot_first(vm.metadata.name)
-    if move.displaced is None:
-        return None
-    pool = move.displaced.status.moving_to
-    return queued(DISK_MOVES.format(volume=move.displaced.metadata.name, pool=pool))
-
-
-def refused(decision: Decision, prospect: Prospect, name: str, wanted: str | None) -> Fact:
-    """Why no host takes it, in the scheduler's words."""
-    verdicts = decision.verdicts
-    if wanted is None:
-        if not verdicts:
-            return fact(
-                "Ready", "False", "NoHostFits", name=name, source=prospect.source, reasons=NO_OTHER_HOST
-            )
-        reasons = host_counts(verdicts)
-        return fact("Ready", "False", "NoHostFits", name=name, source=prospect.source, reasons=reasons)
-    if not verdicts:
-        return fact("Ready", "False", "NoHostFits", name=name, target=wanted, reasons=NOT_THERE)
-    lack = verdicts[0].refusals[0]
-    if lack.lack is Lack.CPU_MODEL:
-        return fact("Ready", "False", "CPUFeatureMissing", host=wanted, name=name, model=lack.what)
-    return fact("Ready", "False", "NoHostFits", name=name, target=wanted, reasons=first_lack(verdicts[0]))
-
-
-def not_running(vm: VirtualMachine) -> Fact | None:
-    """One that is to run, and does not yet, is waited for."""
-    state = IS_OFF if stays_off(vm) else IS_SET_BACK if vm.status.restore is not None else ""
-    state = IS_LEAVING if vm.deleting else state
-    if not vm.deleting and vm.spec.power_state == "Paused":
-        return fact("Ready", "False", "NotRunning", paused=vm.metadata.name)
-    return fact("Ready", "False", "NotRunning", name=vm.metadata.name, state=state) if state else None
 
 
 def _kept(move: Move, vm: VirtualMachine) -> Fact | None:

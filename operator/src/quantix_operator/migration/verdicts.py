@@ -31,6 +31,11 @@ def queued(what: str) -> Tell:
     return Tell("Queued", fact("Ready", "False", "Queued", what=what))
 
 
+def waits_for_silent(host: str, at: str) -> Tell:
+    """It waits for the host of its VM, which has been silent since `at`."""
+    return Tell("Queued", fact("Ready", "False", "Queued", silent=host, at=at))
+
+
 def snapshot_first(name: str) -> Tell:
     """It waits for a snapshot of the VM, which needs the host where it began."""
     return Tell("Queued", fact("Ready", "False", "SnapshotRunning", name=name))
@@ -100,8 +105,8 @@ def handed_epoch(move: Move) -> int | None:
     return source.epoch if source.epoch == target.epoch else None
 
 
-def gave_up(move: Move) -> Tell:
-    """The source's last word, or the target's where that is why."""
+def gave_up(move: Move, silent: Mapping[str, str]) -> Tell:
+    """The source's last word, or the target's where that is why, or that the target says nothing any more."""
     status, name = move.migration.status, move.migration.spec.virtual_machine
     source, target = status.source, status.target
     reason = (source.reason if source is not None else None) or ""
@@ -116,6 +121,10 @@ def gave_up(move: Move) -> Tell:
     ):
         return failed(_as_said("TargetFailed", target.reason, target.message, status.target_host or name))
     said = source.message if source is not None else None
+    host = status.target_host or ""
+    if host in silent and reason in _BY_REFUSAL:
+        told = {"target": host, "at": silent[host], "source": status.source_host or name}
+        return failed(fact("Ready", "False", "TargetFailed", **told, said=cause_of(said or "") or NO_WORD))
     return failed(_as_said("SourceFailed", reason, said, status.source_host or name))
 
 
@@ -124,7 +133,7 @@ def _as_said(otherwise: str, reason: str, message: str | None, host: str) -> Fac
     return Fact("Ready", "False", reason if reason in _REASONS_OF_HOSTS else otherwise, said.message)
 
 
-def under_way(move: Move, silent: frozenset[str]) -> Tell:
+def under_way(move: Move, silent: Mapping[str, str]) -> Tell:
     """How far it is, and for whom it waits: a host that is silent, or the word that ends it."""
     status, name = move.migration.status, move.migration.spec.virtual_machine
     hosts = {"source": status.source_host or "", "target": status.target_host or ""}
@@ -134,11 +143,11 @@ def under_way(move: Move, silent: frozenset[str]) -> Tell:
     wish = _wish(move)
     if wish:
         source = hosts["source"]
-        told = {"silent": source} if source in silent else {"host": source}
+        told = {"silent": source, "at": silent[source]} if source in silent else {"host": source}
         return Tell(phase, fact("Ready", "False", phase, wish=wish, **told))
     for host in hosts.values():
         if host in silent:
-            return Tell(phase, fact("Ready", "False", phase, silent=host))
+            return Tell(phase, fact("Ready", "False", phase, silent=host, at=silent[host]))
     for host, said in _hindrances(move, hosts):
         return Tell(phase, fact("Ready", "False", phase, host=host, said=cause_of(said)))
     target = status.target
@@ -172,13 +181,13 @@ def _phase(move: Move) -> str:
     return "Copying" if source is not None and source.mode is not None else "Preparing"
 
 
-def _cutting_over(move: Move, hosts: Mapping[str, str], name: str, silent: frozenset[str]) -> Fact:
+def _cutting_over(move: Move, hosts: Mapping[str, str], name: str, silent: Mapping[str, str]) -> Fact:
     target = move.migration.status.target
     if target is not None and target.outcome in ("Running", "Lost"):
         # else it would be over
         return fact("Ready", "False", "CuttingOver", **hosts, name=name, epochs=DIFFER)
     if hosts["target"] in silent:
-        return fact("Ready", "False", "CuttingOver", silent=hosts["target"])
+        return fact("Ready", "False", "CuttingOver", silent=hosts["target"], at=silent[hosts["target"]])
     if target is not None and target.reason:
         told = {"source": hosts["source"], "unnamed": hosts["target"]}
         return fact("Ready", "False", "CuttingOver", **told, name=name)

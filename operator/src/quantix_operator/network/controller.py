@@ -30,16 +30,17 @@ from quantix_operator.network import watches
 from quantix_operator.network.names import dns_records, named_ports
 from quantix_operator.network.rows import NetworkPlan, network_rows
 from quantix_operator.network.unfit import unfit
-from quantix_operator.network_context import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
+from quantix_operator.network_context import RETRY_S, SLOW_S, NetworkContext, unreachable
 from quantix_operator.status_writer import StatusWriter
 from quantix_operator.tenancy import users_as_told
 from quantix_operator.topology.overlap import overlap_on_wire
+from quantix_operator.topology.reach import has_wire, refused_wire
 from quantix_operator.topology.view import (
     NetworkView,
     choose_automatic,
     choose_mtu,
     make_view,
-    underlay_mtus,
+    mtus_for,
 )
 
 QUIET_S = 0.5
@@ -91,7 +92,7 @@ class NetworkController:
         automatic = choose_automatic(context.cluster_uid, network, others)
         view = make_view(context.cluster_uid, network, automatic)
         hosts = context.objects.list(Host)
-        mtu, keep = choose_mtu(network, underlay_mtus(hosts))
+        mtu, keep = choose_mtu(network, mtus_for(network, hosts))
         ready = await self._converge(view, mtu, hosts, live)
         await self._write(live, self._status(view, mtu if keep else None, ready, live))
         return SLOW_S if ready.status == "True" else RETRY_S
@@ -117,7 +118,8 @@ class NetworkController:
             return unreachable(live)
         except WaitingError:
             return fact("Ready", "False", "Programming")
-        return unfit(view, mtu, underlay_mtus(hosts)) or fact("Ready", "True", "Programmed")
+        lacking = unfit(view, mtu, mtus_for(view.network, hosts)) or unusable_wire(view.network, hosts)
+        return lacking or fact("Ready", "True", "Programmed")
 
     def _status(self, view: NetworkView, mtu: int | None, ready: Fact, live: Manifest) -> Manifest:
         status: Manifest = {
@@ -143,10 +145,7 @@ class NetworkController:
             if any(nic.network == network.metadata.uid for nic in vm.status.nics)
         )
         if users or self._context.ledger.ports(network.metadata.uid):
-            named = (
-                users_as_told(users, network.metadata.namespace or "", MAX_USERS)
-                or "VMs that are being deleted"
-            )
+            named = users_as_told(users, network.metadata.namespace or "") or "VMs that are being deleted"
             await self._say(network, live, fact("Ready", "False", "InUse", users=named))
             return RETRY_S
         try:
@@ -170,9 +169,23 @@ def unknown_wire(network: Network, hosts: Iterable[Host]) -> Fact | None:
     physical = network.spec.physical
     if physical is None or physical.name == LOCAL_PHYSICAL_NETWORK:
         return None
-    if any(item.name == physical.name for host in hosts for item in host.spec.physical_networks):
+    if any(has_wire(host, physical) for host in hosts):
         return None
     return fact("Ready", "False", "PhysicalNetworkUnknown", physical=physical.name)
+
+
+def unusable_wire(network: Network, hosts: Iterable[Host]) -> Fact | None:
+    """PhysicalNetworkUnusable when each host that is to have its wire says that it cannot."""
+    physical = network.spec.physical
+    having = [host for host in hosts if physical is not None and has_wire(host, physical)]
+    if physical is None or not having:
+        return None
+    refused = {host.metadata.name: refused_wire(host, physical) for host in having}
+    if not all(refused.values()):
+        return None
+    host = min(refused)
+    about = {"physical": physical.name, "host": host, "said": refused[host]}
+    return fact("Ready", "False", "PhysicalNetworkUnusable", **about)
 
 
 def is_routed(network: Network, routers: Iterable[Router]) -> bool:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from quantix_api.conditions import condition_in
 from quantix_api.references import resolve_key
 from quantix_api.resources import NETWORKS
 from quantix_client.api import Manifest
 from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
 from quantix_operator.indexers import floating_ips_on, own_uid
-from quantix_operator.parts import underlay_mtu, wires_of_host
+from quantix_operator.parts import mtus_of_host, wires_of_host
 
 
 def of_network(network: Manifest, cache: Cache) -> Iterable[str]:
@@ -70,5 +71,5 @@ def of_host(_host: Manifest, cache: Cache) -> Iterable[str]:
 
 
 def part_of_host(host: Manifest) -> Any:
-    """What they depend on: its wires, and what fits through the one between hosts."""
-    return wires_of_host(host), underlay_mtu(host)
+    """What they depend on: its wires, whether it can have them, and what fits through each."""
+    return wires_of_host(host), condition_in(host.get("status") or {}, "GuestTraffic"), mtus_of_host(host)

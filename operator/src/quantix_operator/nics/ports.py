@@ -6,7 +6,7 @@ API but the security group `default` of a namespace that needs it and has none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -21,10 +21,11 @@ from quantix_client.api import ApiClient
 from quantix_client.errors import AlreadyExists
 from quantix_operator.clients.ovn_nb import Northbound
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable, StaleObservation
-from quantix_operator.ipam.assign import Problem, assign_nic
+from quantix_operator.ipam.assign import Problem
 from quantix_operator.ipam.ledger import Allocation, Ledger
 from quantix_operator.network.names import guest_hostname
 from quantix_operator.nics.feed import LedgerFeed, claimant
+from quantix_operator.nics.former_addresses import assign_and_hold, give_back, left_by
 from quantix_operator.nics.rows import PortPlan, limits_of, refs_of_nic, vm_rows
 from quantix_operator.nics.telling import told
 from quantix_operator.northbound.groups import BASE_GROUP, EGRESS_GROUP, WIRE_GROUP
@@ -50,6 +51,7 @@ log = structlog.get_logger(__name__)
 _SOON_S = 0.3
 _RETRY_S = 10.0
 _UNREACHABLE_S = 2.0
+_LEFT_S = 2.0
 _PROGRAMMING = Problem.of("Programming")
 
 
@@ -93,8 +95,12 @@ class NicPorts:
         """See the protocol."""
         try:
             await self._northbound.converge(vm.metadata.uid, [])
+            led_to = await self._northbound.translated_to(vm.metadata.uid)
         except (NorthboundUnreachable, StaleObservation) as error:
             log.info("ports wait to be released", vm=vm.key, uid=vm.metadata.uid, cause=error.message)
+            return False
+        if led_to:
+            log.info("addresses wait for their floating IPs", vm=vm.key, uid=vm.metadata.uid)
             return False
         self._ledger.release(vm.metadata.uid)
         self._ledger.want(vm.metadata.uid, ())
@@ -113,10 +119,11 @@ class NicPorts:
             if outcome.problem is not None:
                 problems.append(outcome.problem)
         await self._converge(vm, [item.port for item in planned])
-        for nic_name in self._ledger.keys(vm.metadata.uid):
-            if nic_name not in {nic.name for nic in vm.spec.nics}:
-                self._ledger.release(vm.metadata.uid, nic_name)
-        return self._result(vm, planned, problems, _RETRY_S)
+        result = self._result(vm, planned, problems, _RETRY_S)
+        left = left_by(vm, self._ledger)
+        if left and not give_back(self._ledger, left, await self._northbound.translated_to(vm.metadata.uid)):
+            return replace(result, retry_after_s=min(result.retry_after_s or _LEFT_S, _LEFT_S))
+        return result
 
     async def _converge(self, vm: VirtualMachine, ports: list[PortPlan]) -> None:
         owner = Owner(self._northbound.cluster_uid, vm.metadata.uid, "VirtualMachine", vm.key)
@@ -130,10 +137,9 @@ class NicPorts:
         view = self._view(vm, nic, path)
         if isinstance(view, Problem):
             return view
-        allocation = assign_nic(nic, path, claimant(vm, nic.name), view, self._ledger)
+        allocation = assign_and_hold(nic, path, claimant(vm, nic.name), view, self._ledger)
         if isinstance(allocation, Problem):
             return allocation
-        self._ledger.hold(claimant(vm, nic.name), allocation)
         groups, problem = self._groups(vm, nic, path, view)
         secured = nic.port_security == "Enabled"
         port = PortPlan(nic.name, view, allocation, secured, groups, limits_of(nic.qos))

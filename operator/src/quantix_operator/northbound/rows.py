@@ -29,6 +29,8 @@ OWNER_KEY = "quantix.io/owner"
 KIND_KEY = "quantix.io/kind"
 ROW_KEY = "quantix.io/key"
 NAME_KEY = "quantix.io/name"
+TARGET_KEY = "quantix.io/target"
+"""The UID of the object that a row leads to, where that is another than its owner."""
 
 
 class RowRef(NamedTuple):
@@ -60,7 +62,13 @@ class Owner:
         return RowRef(table, identity.row_uuid(self.cluster, self.uid, table, key))
 
     def row(
-        self, table: str, key: str = "", *, parents: Iterable[SetRef] = (), **columns: Value
+        self,
+        table: str,
+        key: str = "",
+        *,
+        parents: Iterable[SetRef] = (),
+        target: str | None = None,
+        **columns: Value,
     ) -> DesiredRow:
         """A wanted row, marked as ours."""
         marks = {
@@ -69,6 +77,7 @@ class Owner:
             KIND_KEY: self.kind,
             ROW_KEY: key,
             NAME_KEY: self.name,
+            **({TARGET_KEY: target} if target is not None else {}),
         }
         return DesiredRow(self.ref(table, key), {**columns, "external_ids": marks}, frozenset(parents))
 

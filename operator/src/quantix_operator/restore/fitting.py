@@ -11,8 +11,12 @@ from quantix_operator.vmwork.telling import Tell, fails, waits
 
 
 def misfit(task: Task, vm: VirtualMachine, snapshot: VirtualMachineSnapshot | None) -> Tell | None:
-    """What keeps it from being put back: for ever what the snapshot is, for now what may still change."""
+    """What keeps it from being put back: for now what comes by itself, else for ever. One that waited for a
+    disk to come back would set the VM back, and pull its plug, at a moment when nobody thinks of it.
+    """
     name, wanted = vm.metadata.name, task.restore.spec.snapshot
+    if vm.deleting:
+        return fails(fact("Ready", "False", "VirtualMachineNotFound", gone=name, snapshot=wanted))
     if snapshot is None:
         return waits(fact("Ready", "False", "SnapshotNotFound", snapshot=wanted))
     if snapshot.deleting:
@@ -23,8 +27,9 @@ def misfit(task: Task, vm: VirtualMachine, snapshot: VirtualMachineSnapshot | No
         return waits(fact("Ready", "False", "SnapshotNotReady", snapshot=wanted))
     if snapshot.status.virtual_machine_uid != vm.metadata.uid:
         return fails(_of_another(snapshot, name))
-    if vm.deleting:
-        return waits(fact("Ready", "False", "VirtualMachineNotFound", leaving=name))
+    if vm.status.migration is not None:
+        # its disks go with it
+        return waits(fact("Ready", "False", "MigrationRunning", name=name))
     return _lacks(task, snapshot, name) or _memory(task, snapshot, name)
 
 
@@ -55,30 +60,31 @@ def _lacks(task: Task, snapshot: VirtualMachineSnapshot, name: str) -> Tell | No
     for item in _wanted(task, snapshot):
         found = _elsewhere(item, disks.get(item.name), snapshot, name)
         if found is not None:
-            return waits(found)
+            return found
     return None
 
 
 def _elsewhere(
     kept: SnapshotDisk, disk: VmDisk | None, snapshot: VirtualMachineSnapshot, name: str
-) -> Fact | None:
+) -> Tell | None:
     """Whether the VM's disk is what and where it was when the snapshot was taken."""
-    of = snapshot.metadata.name
+    of, place = snapshot.metadata.name, snapshot.status.host or ""
     if disk is None:
-        return fact("Ready", "False", "DiskMissing", name=name, disk=kept.name)
+        return fails(fact("Ready", "False", "DiskMissing", name=name, disk=kept.name))
     volume = disk.volume
     if volume is None or volume.metadata.uid != kept.volume_uid:
-        return fact("Ready", "False", "DiskMissing", disk=kept.name, snapshot=of, volume=kept.volume)
+        return fails(fact("Ready", "False", "DiskMissing", disk=kept.name, snapshot=of, volume=kept.volume))
+    if not disk.pool:
+        # of an API that was restored
+        return waits(fact("Ready", "False", "DiskMissing", name=name, unmade=kept.name))
     if disk.moving_to:
-        return fact("Ready", "False", "Moving", volume=volume.metadata.name, pool=disk.moving_to)
+        return waits(fact("Ready", "False", "Moving", volume=volume.metadata.name, pool=disk.moving_to))
     if disk.pool != kept.pool:
         fields = {"pool": disk.pool, "before": kept.pool, "volume": volume.metadata.name}
-        return fact("Ready", "False", "DiskMissing", disk=kept.name, snapshot=of, **fields)
-    if disk.keeper not in ("", snapshot.status.host):
-        place = snapshot.status.host
-        return fact(
-            "Ready", "False", "DiskMissing", disk=kept.name, snapshot=of, host=disk.keeper, place=place
-        )
+        return fails(fact("Ready", "False", "DiskMissing", disk=kept.name, snapshot=of, **fields))
+    if disk.keeper not in ("", place):
+        fields = {"host": disk.keeper, "place": place}
+        return fails(fact("Ready", "False", "DiskMissing", disk=kept.name, snapshot=of, **fields))
     return None
 
 

@@ -121,8 +121,6 @@ def _barred(task: Task, vm: VirtualMachine, held: dict[str, str]) -> Tell | None
     other = held.get(vm.metadata.uid, "")
     if other and not task.is_named:
         return waits(fact("Ready", "False", "RestoreInProgress", name=name, restore=other))
-    if vm.status.migration is not None:
-        return waits(fact("Ready", "False", "MigrationRunning", name=name))
     if task.taken:
         return waits(fact("Ready", "False", "SnapshotRunning", name=name))
     return None

@@ -5,20 +5,21 @@ Built by `networking`. Addresses outside are chosen once and kept in status.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from quantix_api import FloatingIP, Host, Router
 from quantix_api.errors import WaitingError
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
+from quantix_api.message_table_phrases import GOES_AFTER
 from quantix_api.resources import FLOATING_IPS, HOSTS, NETWORKS, ROUTERS, Resource
 from quantix_client.api import Manifest
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.dispatch import Mapper, OnChangeOf, own_key
 from quantix_operator.finalizers import Finalizers
 from quantix_operator.indexers import leading_through
-from quantix_operator.network_context import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
+from quantix_operator.network_context import RETRY_S, SLOW_S, NetworkContext, unreachable
 from quantix_operator.router import watches
 from quantix_operator.router.addresses import OUTSIDE
 from quantix_operator.router.claims import RouterFeed, record
@@ -55,7 +56,7 @@ class RouterController:
         live = self._context.cache.get(ROUTERS, key)
         if router is None or live is None:
             return None
-        users = self._users(router) if router.deleting else []
+        users = self._users(router) if router.deleting else ()
         if router.deleting and not users:
             return await self._delete(router, live)
         held = await self._finalizers.ensure(live)
@@ -68,17 +69,15 @@ class RouterController:
         legs = replace(legs, problem=legs.problem or routes.problem)
         ready = await self._converge(router, legs, routes, held)
         if users:
-            told = users_as_told(users, router.metadata.namespace or "", MAX_USERS, "floating IP")
-            ready = fact("Ready", "False", "InUse", floating_ips=told)
+            ready = kept_by(users, router)
         await self._writer.write(ROUTERS, held, self._status(legs, ready, held))
         return SLOW_S if ready.status == "True" else RETRY_S
 
-    def _users(self, router: Router) -> list[str]:
+    def _users(self, router: Router) -> tuple[FloatingIP, ...]:
         """The floating IPs that lead through a Router: until they are gone it is in force as if nobody had
         deleted it.
         """
-        found = self._context.objects.by(FloatingIP, leading_through, router.key)
-        return sorted(floating_ip.key for floating_ip in found)
+        return tuple(self._context.objects.by(FloatingIP, leading_through, router.key))
 
     async def _converge(self, router: Router, legs: Legs, routes: Routes, live: Manifest) -> Fact:
         context = self._context
@@ -123,3 +122,14 @@ class RouterController:
         self._context.ledger.release(router.metadata.uid)
         await self._finalizers.release(live)
         return None
+
+
+def kept_by(users: Sequence[FloatingIP], router: Router) -> Fact:
+    """What a Router that is deleted waits for: somebody, or that those go which are deleted, too."""
+    staying = sorted(item.key for item in users if not item.deleting)
+    told = users_as_told(
+        staying or sorted(item.key for item in users), router.metadata.namespace or "", "floating IP"
+    )
+    if not staying:
+        return fact("Ready", "False", "Deleting", what=GOES_AFTER.format(users=told))
+    return fact("Ready", "False", "InUse", floating_ips=told)

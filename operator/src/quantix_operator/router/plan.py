@@ -40,7 +40,7 @@ from quantix_operator.topology.view import (
     NetworkView,
     choose_mtu,
     make_view,
-    underlay_mtus,
+    mtus_for,
 )
 
 GATEWAY_LABEL = "quantix.io/gateway"
@@ -129,7 +129,7 @@ def _inside(
     gateways = share_gateways(observed, joined, view)
     second = next((family for family in sorted(asked) if gateways[family] is not router), None)
     if second is not None:
-        return None, _second_gateway(view, second, gateways[second])
+        return None, _second_gateway(view, joined, second, gateways[second])
     own = frozenset(family for family, holder in gateways.items() if holder is router)
     wish = InsideWish(joined.address, own, joined.path)
     claimant = router_claimant(router, inside_claim(joined.name))
@@ -139,15 +139,15 @@ def _inside(
         return None, problem
     owner = router_owner(observed.cluster_uid, router)
     mac = view.gateway_mac if asked else port_mac(owner, inside_key(view.uid))
-    mtu, _ = choose_mtu(network, underlay_mtus(observed.hosts))
+    mtu, _ = choose_mtu(network, mtus_for(network, observed.hosts))
     resolvers = tuple(network.spec.dns.servers) or observed.resolvers
     return InsideLeg(view, mac, _with_length(addresses, view), mtu, resolvers), problem
 
 
-def _second_gateway(view: NetworkView, family: Family, elder: Router) -> Fact:
+def _second_gateway(view: NetworkView, joined: Joined, family: Family, elder: Router) -> Fact:
     gateway = next(str(subnet.pool.gateway) for subnet in view.subnets if subnet.family == family)
-    other = f"router {elder.metadata.name}"
-    return fact("Ready", "False", "SubnetOverlap", cidr=gateway, other_cidr=gateway, other=other)
+    about = {"gateway": gateway, "network": joined.name, "router": elder.metadata.name}
+    return fact("Ready", "False", "AddressInUse", **about, path=joined.path)
 
 
 def _outside(observed: Observed, ledger: Ledger) -> tuple[OutsideLeg | None, Fact | None]:
@@ -161,6 +161,7 @@ def _outside(observed: Observed, ledger: Ledger) -> tuple[OutsideLeg | None, Fac
     able = gateway_hosts(network, observed.hosts)
     leg = OutsideLeg(
         view=view,
+        mtu=choose_mtu(network, mtus_for(network, observed.hosts))[0],
         addresses=_with_length(addresses, view),
         snat=external.snat == "Enabled",
         gateways=order_gateways(observed.router.metadata.uid, [host.metadata.uid for host in able]),

@@ -16,7 +16,7 @@ from quantix_api.network import Route
 from quantix_operator.northbound.capabilities import Capabilities
 from quantix_operator.northbound.match import Family, comes_as_it_is, parse_prefixes
 from quantix_operator.northbound.rows import DesiredRow, Owner, SetRef
-from quantix_operator.topology.view import NetworkView
+from quantix_operator.topology.view import DEFAULT_UNDERLAY_MTU, NetworkView
 
 MAX_GATEWAYS = 5
 """The most hosts that carry a router's way out (BFD between each pair of them)."""
@@ -38,8 +38,8 @@ class InsideLeg:
 
 @dataclass(frozen=True)
 class OutsideLeg:
-    """The way out. `gateways` are the UIDs of hosts, the preferred one first; `next_hop_mac` is that of the
-    network's gateway where it is known.
+    """The way out, through which packets of `mtu` bytes fit. `gateways` are the UIDs of hosts, the preferred
+    one first; `next_hop_mac` is that of the network's gateway where it is known.
     """
 
     view: NetworkView
@@ -47,6 +47,7 @@ class OutsideLeg:
     snat: bool
     gateways: tuple[str, ...]
     next_hop_mac: str | None = None
+    mtu: int = DEFAULT_UNDERLAY_MTU
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,11 @@ class RouterPlan:
     outside: OutsideLeg | None
     routes: tuple[Route, ...]
     capabilities: Capabilities
+
+
+def _mtu(plan: RouterPlan, leg: OutsideLeg) -> int:
+    """What fits both ways, in bytes: whoever sends more is told so."""
+    return min(leg.mtu, *(item.mtu for item in plan.inside))
 
 
 def router_rows(plan: RouterPlan) -> list[DesiredRow]:
@@ -176,7 +182,7 @@ def _outside(plan: RouterPlan, leg: OutsideLeg) -> Iterator[DesiredRow]:
         mac=port_mac(owner, key),
         networks=frozenset(leg.addresses),
         ha_chassis_group=group.ref.uuid,
-        options={"gateway_mtu": str(min(item.mtu for item in plan.inside))} if plan.inside else {},
+        options={"gateway_mtu": str(_mtu(plan, leg))} if plan.inside else {},
     )
     yield from port_pair(router_ports(owner), port, leg.view.ports, key, owner, **{"nat-addresses": "router"})
     for subnet in leg.view.subnets:

@@ -14,7 +14,7 @@ from quantix_client.api import Manifest
 from quantix_client.reflector import key_of
 from quantix_operator.cache import Cache
 from quantix_operator.indexers import leading_through
-from quantix_operator.parts import underlay_mtu, wires_of_host
+from quantix_operator.parts import mtus_of_host, wires_of_host
 from quantix_operator.router.plan import GATEWAY_LABEL
 
 
@@ -44,7 +44,7 @@ def part_of_host(host: Manifest) -> Any:
     metadata, status = host["metadata"], host.get("status") or {}
     chosen = GATEWAY_LABEL in (metadata.get("labels") or {})
     joined = (bool(status.get("hostUID")), metadata.get("deletionTimestamp"))
-    return wires_of_host(host), chosen, joined, underlay_mtu(host)
+    return wires_of_host(host), chosen, joined, mtus_of_host(host)
 
 
 def of_floating_ip(floating_ip: Manifest, cache: Cache) -> Iterable[str]:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from quantix_api import Host, Overcommit, SchedulingPolicy, StoragePool
 from quantix_api.conditions import LOST_REASONS
 from quantix_api.host_labels import host_labels, selects
+from quantix_api.message_table_phrases import HOST_REMOVED
 from quantix_api.message_text import cause_of
 from quantix_api.promised import cpus_for_guests
 from quantix_api.quantities import size_bytes
@@ -67,8 +68,10 @@ def lost(host: Host) -> bool:
     return ready is not None and ready.status != "True" and ready.reason in LOST_REASONS
 
 
-def lost_since(host: Host) -> str:
-    """Since when it is not heard, as people read it; "" while it is."""
+def lost_since(host: Host | None) -> str:
+    """Since when it is not heard, as people read it; "" while it is. None: it is not there any more."""
+    if host is None:
+        return HOST_REMOVED
     ready = host.status.condition("Ready")
     if ready is None or not lost(host):
         return ""
@@ -76,10 +79,10 @@ def lost_since(host: Host) -> str:
     return since.strftime("%H:%M:%S UTC") if since else "an unknown time"
 
 
-def silent_hosts(hosts: Collection[Host], named: Iterable[str]) -> frozenset[str]:
-    """Those that are not heard; also those that are named and not there."""
-    silent = {host.metadata.name for host in hosts if lost(host)}
-    return frozenset(silent | ({*named} - {host.metadata.name for host in hosts}))
+def silent_hosts(hosts: Collection[Host], named: Iterable[str]) -> Mapping[str, str]:
+    """Those that are not heard, and since when; also those that are named and not there."""
+    gone = dict.fromkeys({*named} - {host.metadata.name for host in hosts}, HOST_REMOVED)
+    return gone | {host.metadata.name: lost_since(host) for host in hosts if lost(host)}
 
 
 def kvm_works(host: Host) -> bool:

@@ -64,10 +64,10 @@ def decide(
     guest: Guest,
     hosts: Sequence[HostView],
     occupancy: Occupancy,
-    beside: Mapping[str, tuple[Refusal, ...]] | None = None,
+    refused_by: Mapping[str, tuple[Refusal, ...]] | None = None,
 ) -> Decision:
-    """The best of `hosts` for one guest; `beside`: what keeps it off some of them beside the filters."""
-    also = beside or {}
+    """The best of `hosts` for one guest; `refused_by`: by host, what speaks against it and no filter."""
+    also = refused_by or {}
     verdicts = tuple(
         HostVerdict(
             host.name,

@@ -23,6 +23,13 @@ def runs(vm: VirtualMachine) -> bool:
     return _is_there(vm) and vm.status.phase == "Running"
 
 
+def has_just_come(vm: VirtualMachine) -> bool:
+    """Whether it was moved to its host, which has not said of this assignment yet that the guest runs."""
+    assignment, runtime = vm.status.assignment, vm.status.runtime
+    there = vm.status.phase == "Running" and runtime.domain == "Present"
+    return there and assignment is not None and (runtime.observed_epoch or 0) < assignment.epoch
+
+
 def stays_off(vm: VirtualMachine) -> bool:
     """Whether it is not to run: its user has it off, or nobody starts it before somebody says so."""
     held = vm.status.assignment is not None and vm.status.assignment.hold is not None

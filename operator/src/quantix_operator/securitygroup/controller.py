@@ -6,18 +6,20 @@ nobody had deleted it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from quantix_api import SecurityGroup, VirtualMachine
 from quantix_api.facts import Fact, fact, render_conditions, subject_in
+from quantix_api.message_table_phrases import GOES_AFTER
+from quantix_api.message_text import first_of
 from quantix_api.resources import SECURITY_GROUPS, VIRTUAL_MACHINES, Resource
 from quantix_client.api import Manifest
 from quantix_operator.cache import Cache
 from quantix_operator.clients.ovn_nb_errors import NorthboundUnreachable
 from quantix_operator.dispatch import Mapper
 from quantix_operator.finalizers import Finalizers
-from quantix_operator.network_context import MAX_USERS, RETRY_S, SLOW_S, NetworkContext, unreachable
+from quantix_operator.network_context import RETRY_S, SLOW_S, NetworkContext, unreachable
 from quantix_operator.securitygroup.rows import plan_group, security_group_owner
 from quantix_operator.status_writer import StatusWriter
 
@@ -63,7 +65,7 @@ class SecurityGroupController:
             return RETRY_S
         users = self._users(group) if group.deleting else []
         if users:
-            ready = fact("Ready", "False", "InUse", group_users=", ".join(users[:MAX_USERS]))
+            ready = kept_by(users, self._users(group, staying=True))
         elif plan.missing:
             missing = plan.missing[0]
             ready = fact("Ready", "False", "GroupNotFound", group=missing, path=path_of_peer(group, missing))
@@ -72,11 +74,11 @@ class SecurityGroupController:
         await self._say(live, ready)
         return RETRY_S if users else SLOW_S
 
-    def _users(self, group: SecurityGroup) -> list[str]:
+    def _users(self, group: SecurityGroup, *, staying: bool = False) -> list[str]:
+        """`staying`: without those that are being deleted, too."""
         objects, namespace = self._context.objects, group.metadata.namespace
-        return group_users(
-            group, objects.list(VirtualMachine, namespace), objects.list(SecurityGroup, namespace)
-        )
+        vms = [vm for vm in objects.list(VirtualMachine, namespace) if not (staying and vm.deleting)]
+        return group_users(group, vms, objects.list(SecurityGroup, namespace))
 
     async def _delete(self, group: SecurityGroup, live: Manifest) -> float | None:
         try:
@@ -93,6 +95,13 @@ class SecurityGroupController:
             "conditions": render_conditions([ready], subject_in(SECURITY_GROUPS, live), datetime.now(UTC)),
         }
         await self._writer.write(SECURITY_GROUPS, live, status)
+
+
+def kept_by(users: Sequence[str], staying: Sequence[str]) -> Fact:
+    """What a group that is deleted waits for: somebody, or that those go which are deleted, too."""
+    if staying:
+        return fact("Ready", "False", "InUse", group_users=first_of(staying))
+    return fact("Ready", "False", "Deleting", what=GOES_AFTER.format(users=first_of(users)))
 
 
 def group_users(

@@ -17,12 +17,14 @@ from quantix_operator.dispatch import Mapper, OnChangeOf
 from quantix_operator.indexers import open_or_going
 from quantix_operator.objects import Objects
 from quantix_operator.parts import host_but_amounts, pool_but_what_is_in_it, without_progress
-from quantix_operator.passes import Each, one_key, while_unfinished
+from quantix_operator.passes import Each, Pace, one_key, while_unfinished
 from quantix_operator.snapshot.apply import Writer
 from quantix_operator.snapshot.observe import observe
 from quantix_operator.snapshot.plan import plan_snapshots
 
 KEY = "snapshots"
+# of the process' time that passes may take
+_SHARE = 0.1
 
 
 _while_there_are_any = while_unfinished(VIRTUAL_MACHINE_SNAPSHOTS, open_or_going, KEY)
@@ -47,8 +49,12 @@ class SnapshotController:
         self._placing = context.placing
         self._writer = Writer(context, objects)
         self._each = Each(context, self.name)
+        self._pace = Pace(context.clock, _SHARE)
 
     async def reconcile(self, key: str) -> float | None:
         """Decide on all snapshots."""
+        await self._pace.rest()
         async with self._placing:
-            return await self._each.carry_out(plan_snapshots(observe(self._objects)), self._writer.carry_out)
+            with self._pace.working():
+                decided = plan_snapshots(observe(self._objects))
+            return await self._each.carry_out(decided, self._writer.carry_out)

@@ -26,7 +26,6 @@ class _Sort(Enum):
 
     VOLUMES = auto()
     PROMISED = auto()
-    TAKEN = auto()
 
 
 def lacking_room(capacity_bytes: int | None, percent: int, promised_bytes: int, wanted_bytes: int) -> bool:
@@ -68,13 +67,12 @@ def full_fields(pool: StoragePool, promised_bytes: int, wanted_bytes: int) -> di
 
 @dataclass(frozen=True)
 class InPool:
-    """The Volumes that are, or are to be, in a pool, and what they may take; one that moves is in both pools.
-    `taken_bytes`: of those that were let in.
+    """The Volumes that are, or are to be, in a pool, and what those may take that were let in; one that moves
+    is in both pools.
     """
 
     volumes: int
     promised_bytes: int
-    taken_bytes: int
 
 
 def in_pool(objects: Objects, pool: str) -> InPool:
@@ -82,19 +80,14 @@ def in_pool(objects: Objects, pool: str) -> InPool:
     default = objects.default_pool()
     names = (pool, _DEFAULT) if default is not None and default.metadata.name == pool else (pool,)
     sums = [[objects.total(Volume, _amounts, (sort, name)) for name in names] for sort in _Sort]
-    volumes, promised, taken = map(sum, sums)
+    volumes, promised = map(sum, sums)
     unmade = [item for name in names for item in objects.by(Volume, _unmade_in, name)]
-    sizes = [(volume_bytes(objects, item), let_in(item)) for item in unmade]
-    return InPool(
-        volumes,
-        promised + sum(size for size, _ in sizes),
-        taken + sum(size for size, counts in sizes if counts),
-    )
+    return InPool(volumes, promised + sum(volume_bytes(objects, item) for item in unmade if let_in(item)))
 
 
 def taken_bytes(objects: Objects, pool: str) -> int:
     """What is promised to Volumes that were let into the pool."""
-    return in_pool(objects, pool).taken_bytes
+    return in_pool(objects, pool).promised_bytes
 
 
 def _amounts(volume: Volume) -> Mapping[Hashable, int]:
@@ -102,7 +95,7 @@ def _amounts(volume: Volume) -> Mapping[Hashable, int]:
     status = volume.status
     pools = {status.pool or volume.spec.pool or _DEFAULT, *filter(None, (status.moving_to,))}
     own = _own_bytes(volume) if status.capacity or volume.spec.source is None else 0
-    sorts = zip(_Sort, (1, own, own if let_in(volume) else 0), strict=True)
+    sorts = zip(_Sort, (1, own if let_in(volume) else 0), strict=True)
     return {(sort, pool): amount for sort, amount in sorts for pool in pools}
 
 

@@ -38,8 +38,8 @@ class Report:
 @dataclass(frozen=True)
 class Observed:
     """`elder_default`: another pool that calls itself default and is older; `volumes`: how many are in it,
-    with `promised_bytes` in all; `machines`: how many VMs name it for a disk; `snapshots`: how many
-    lie in it.
+    with `promised_bytes` for those that do not wait for room; `machines`: how many VMs name it for a disk;
+    `snapshots`: how many lie in it.
     """
 
     pool: StoragePool

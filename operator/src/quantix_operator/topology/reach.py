@@ -1,11 +1,12 @@
-"""Which hosts have which wire: by what they say in spec. Pure.
+"""Which hosts have which wire, by their spec, and which say that they cannot. Pure.
 
-Used by the controllers of routers and of floating IPs.
+Used by the controllers of networks, of routers and of floating IPs.
 """
 
 from __future__ import annotations
 
 from quantix_api import Host
+from quantix_api.message_text import cause_of
 from quantix_api.network import Physical
 from quantix_api.resources import LOCAL_PHYSICAL_NETWORK
 
@@ -15,3 +16,13 @@ def has_wire(host: Host, physical: Physical) -> bool:
     return physical.name == LOCAL_PHYSICAL_NETWORK or any(
         item.name == physical.name for item in host.spec.physical_networks
     )
+
+
+def refused_wire(host: Host, physical: Physical) -> str:
+    """Why it says that it cannot have this wire; "" where it says nothing of it. It tells of one wire at a
+    time.
+    """
+    said = host.status.condition("GuestTraffic")
+    if said is None or said.status == "True" or said.reason != "PhysicalNetworkUnusable":
+        return ""
+    return cause_of(said.message) if f" physical network {physical.name}, " in said.message else ""

@@ -12,6 +12,7 @@ from ipaddress import IPv6Network, ip_address, ip_network
 from typing import NewType
 
 from quantix_api import Host, Network, identity
+from quantix_api.host import HostNetwork
 from quantix_api.network import Route, Subnet
 from quantix_api.resources import LOCAL_PHYSICAL_NETWORK
 from quantix_operator.northbound.addresses import Pool, choose_local_subnet, make_pool
@@ -183,12 +184,23 @@ def choose_automatic(cluster_uid: str, network: Network, others: Iterable[Networ
 
 
 def underlay_mtus(hosts: Iterable[Host]) -> list[int]:
-    """What fits between hosts, in bytes, as far as they say."""
-    networks = (host.status.network for host in hosts)
-    return [item.underlay_mtu for item in networks if item is not None and item.underlay_mtu is not None]
+    """What fits between hosts by tunnels, in bytes, as far as they say."""
+    return [facts.underlay_mtu for facts in _said(hosts) if facts.underlay_mtu is not None]
 
 
-def choose_mtu(network: Network, underlay_mtus: Iterable[int]) -> tuple[int, bool]:
+def mtus_for(network: Network, hosts: Iterable[Host]) -> list[int]:
+    """What fits by the wire that the Network is joined to, else by tunnels."""
+    wire = network.spec.physical
+    if wire is None:
+        return underlay_mtus(hosts)
+    return [item.mtu for facts in _said(hosts) for item in facts.physical if item.name == wire.name]
+
+
+def _said(hosts: Iterable[Host]) -> list[HostNetwork]:
+    return [host.status.network for host in hosts if host.status.network is not None]
+
+
+def choose_mtu(network: Network, mtus: Iterable[int]) -> tuple[int, bool]:
     """The MTU in bytes, and whether it is to be kept: what spec says, what was kept, or what fits.
 
     Without any host nothing is known yet, and nothing kept.
@@ -197,7 +209,7 @@ def choose_mtu(network: Network, underlay_mtus: Iterable[int]) -> tuple[int, boo
         return network.spec.mtu, True
     if network.status.mtu is not None:
         return network.status.mtu, True
-    known = tuple(underlay_mtus)
+    known = tuple(mtus)
     underlay = min(known, default=DEFAULT_UNDERLAY_MTU)
     overhead = GENEVE_OVERHEAD_BYTES if network.spec.physical is None else 0
     return underlay - overhead, bool(known)

@@ -107,8 +107,6 @@ def _arrived(objects: Objects, vm: VirtualMachine) -> bool:
 def _lost_since(vm: VirtualMachine, host: Host | None) -> str:
     if vm.status.assignment is None or vm.status.assignment.host is None:
         return ""
-    if host is None:
-        return "its Host object was removed"
     return host_reading.lost_since(host)
 
 

@@ -40,6 +40,6 @@ class Ports(Protocol):
 
     async def release_ports(self, vm: VirtualMachine) -> bool:
         """Remove the ports and give the addresses back, once the domain is gone; False when the network
-        database does not answer (ask again).
+        database does not answer, or a floating IP still leads to one of them (ask again).
         """
         ...

@@ -10,7 +10,7 @@ from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_api.seniority import age_order
 from quantix_operator.indexers import volumes_attached, volumes_open
 from quantix_operator.objects import Objects
-from quantix_operator.scheduling.host_reading import lost, view_of
+from quantix_operator.scheduling.host_reading import lost_since, view_of
 from quantix_operator.scheduling.observe import is_absent
 from quantix_operator.scheduling.storage_host import storage_host
 from quantix_operator.staying import staying_fact
@@ -24,8 +24,9 @@ from quantix_operator.storagepool.promises import (
     taken_bytes,
     volume_bytes,
 )
-from quantix_operator.volume.observe_move import observe_move
-from quantix_operator.volume.plan import Claimant, Growth, Observed
+from quantix_operator.volume.observe_move import is_at_rest, observe_move
+from quantix_operator.volume.plan import Claimant, Observed
+from quantix_operator.volume.wishes import Growth
 from quantix_operator.volumedata.collected import is_going
 from quantix_operator.volumedata.kept import Kept, Lack, kept_for
 from quantix_operator.volumedata.origin import is_made, source_volume, unmade
@@ -45,7 +46,7 @@ def observe(objects: Objects, volume: Volume) -> Observed:
     pool_name = pool.metadata.name if pool else ""
     host = objects.get(Host, volume.status.host) if volume.status.host else None
     owners = owners_of(objects, volume)
-    host_lost = bool(volume.status.host) and (host is None or lost(host))
+    host_lost = lost_since(host) if volume.status.host else ""
     guest_host = _guest_host(objects, volume, owners)
     return Observed(
         volume=volume,
@@ -62,6 +63,7 @@ def observe(objects: Objects, volume: Volume) -> Observed:
         place=_place(objects, volume, pool_name),
         missing_source=_missing_source(objects, volume),
         unmade_source=_unmade_source(objects, volume),
+        lost_source=_lost_source(objects, volume),
         host_lost=host_lost,
         successor=guest_host or (_successor(objects, volume, owners, pool_name) if host_lost else ""),
         made_for_vm=LABEL_VIRTUAL_MACHINE_UID in volume.metadata.labels,
@@ -84,15 +86,48 @@ def _guest_host(objects: Objects, volume: Volume, owners: Sequence[VirtualMachin
 
 
 def _successor(objects: Objects, volume: Volume, owners: Sequence[VirtualMachine], pool: str) -> str:
-    """Of a Volume whose host is silent another that makes it instead, "" for none: every host reaches its
-    pool, and it is made of nothing that a claim is needed for (docs/adr/0058).
+    """Of a Volume whose host is silent another that does what is to be done with it, "" for none: every host
+    reaches its pool, no VM that has it has a host, and it is not on its way to another pool. What the silent
+    host still does is done under the claim, which it frees once it is back (docs/adr/0058).
     """
-    source, made_for_vm = volume.spec.source, LABEL_VIRTUAL_MACHINE_UID in volume.metadata.labels
-    if volume.status.data is not None or volume.deleting or made_for_vm or host_of_owners(owners):
+    status = volume.status
+    if not in_shared_pool(objects, volume) or host_of_owners(owners):
         return ""
-    if source is not None and source.image is None:
-        return ""
-    return _place(objects, volume, pool) if in_shared_pool(objects, volume) else ""
+    if status.data != "Present":
+        return _place(objects, volume, pool) if _can_be_made_elsewhere(objects, volume) else ""
+    rests = is_at_rest(volume, owners) and not status.moving_to
+    return place_in(objects, status.pool or "") if rests and _has_work(volume) else ""
+
+
+def _has_work(volume: Volume) -> bool:
+    """Whether it is to go, or to grow without the VM that has it: for anything else it needs no host."""
+    if volume.deleting or LABEL_VIRTUAL_MACHINE_UID in volume.metadata.labels or volume.status.attached_to:
+        return volume.deleting
+    size, there = volume.spec.size, volume.status.capacity
+    grows = size is not None and there is not None and size_bytes(there) < size_bytes(size)
+    return grows and size_granted(volume)
+
+
+def _can_be_made_elsewhere(objects: Objects, volume: Volume) -> bool:
+    """Whether all that it is made from is in the reach of several hosts. What was begun of one that is
+    deleted its host alone takes away, and a VM's is made by the host of that VM.
+    """
+    if volume.deleting or LABEL_VIRTUAL_MACHINE_UID in volume.metadata.labels:
+        return False
+    source = volume.spec.source
+    if source is None or source.image is not None:
+        return True
+    return _pool_of_source(objects, volume) != ""
+
+
+def _pool_of_source(objects: Objects, volume: Volume) -> str:
+    """The shared pool that holds the data which it is copied from, "" where that is with one host alone, or
+    there is none.
+    """
+    kept, origin = kept_for(objects, volume), source_volume(objects, volume)
+    if isinstance(kept, Kept):
+        return "" if kept.host else kept.disk.pool or ""
+    return origin.status.pool or "" if origin is not None and in_shared_pool(objects, origin) else ""
 
 
 def _stranded(owners: Sequence[VirtualMachine]) -> str:
@@ -136,11 +171,12 @@ def _growth(objects: Objects, volume: Volume, pool: StoragePool | None) -> Growt
     return Growth(size) if size_granted(volume) and not grown else None
 
 
-def place_in(objects: Objects, pool: str, preferred: str = "") -> str:
-    """The host that acts on data of the pool, "" when none can."""
+def place_in(objects: Objects, pool: str, preferred: str = "", source_pool: str = "") -> str:
+    """The host that acts on data of the pool, and reaches the other one if that is named; "" for none."""
     pools, policy = objects.list(StoragePool), objects.get(SchedulingPolicy, "default")
     hosts = [view_of(host, pools, policy) for host in objects.list(Host)]
-    return storage_host(pool, hosts, preferred) or ""
+    reaching = [host for host in hosts if not source_pool or source_pool in host.pools]
+    return storage_host(pool, reaching, preferred) or ""
 
 
 def _claimants(objects: Objects, volume: Volume) -> list[Claimant]:
@@ -163,17 +199,18 @@ def _claimants(objects: Objects, volume: Volume) -> list[Claimant]:
 
 
 def _place(objects: Objects, volume: Volume, pool: str) -> str:
-    """The host that would make it, "" for none: what is made from a volume is made where that one is."""
+    """The host that would make it, "" for none: where the one host is that has what it is copied from, or,
+    of what several reach, by preference where its source is looked after.
+    """
     if not pool:
         return ""
-    kept = kept_for(objects, volume)
-    if isinstance(kept, Kept) and kept.host:
-        place = place_in(objects, pool, kept.host)
-        return place if place == kept.host else ""
-    origin = source_volume(objects, volume)
+    kept, origin = kept_for(objects, volume), source_volume(objects, volume)
     source = origin or _source_image(objects, volume)
-    place = place_in(objects, pool, (source.status.host or "") if source else "")
-    return place if origin is None or place == origin.status.host else ""
+    host = kept.host if isinstance(kept, Kept) else (source.status.host or "") if source else ""
+    shared = _pool_of_source(objects, volume)
+    place = place_in(objects, pool, host, shared)
+    tied = not shared and (origin is not None or (isinstance(kept, Kept) and bool(kept.host)))
+    return place if place == host or not tied else ""
 
 
 def _unmade_source(objects: Objects, volume: Volume) -> tuple[str, Mapping[str, str]] | None:
@@ -182,6 +219,15 @@ def _unmade_source(objects: Objects, volume: Volume) -> tuple[str, Mapping[str, 
         return kept.reason, kept.fields
     origin = source_volume(objects, volume)
     return unmade(objects, origin) if origin is not None and not is_made(objects, origin) else None
+
+
+def _lost_source(objects: Objects, volume: Volume) -> dict[str, str] | None:
+    """What is said of a copy while the host is silent that alone has what it is made from."""
+    origin = source_volume(objects, volume)
+    if origin is None or not origin.status.host or in_shared_pool(objects, origin):
+        return None
+    at = lost_since(objects.get(Host, origin.status.host))
+    return {"source": origin.metadata.name, "keeper": origin.status.host, "at": at} if at else None
 
 
 def _readable_copy(objects: Objects, volume: Volume) -> dict[str, str] | None:

@@ -15,7 +15,7 @@ from quantix_api import Host, SchedulingPolicy, StoragePool, VirtualMachine, Vol
 from quantix_api.message_text import cause_of
 from quantix_api.resources import ANNOTATION_VIRTUAL_MACHINE, LABEL_VIRTUAL_MACHINE_UID
 from quantix_operator.objects import Objects
-from quantix_operator.scheduling.host_reading import view_of
+from quantix_operator.scheduling.host_reading import lost_since, view_of
 from quantix_operator.scheduling.model import HostView
 from quantix_operator.scheduling.reached import pins
 from quantix_operator.scheduling.running import is_on
@@ -24,46 +24,53 @@ from quantix_operator.storagepool.named import pool_of
 from quantix_operator.storagepool.promises import full_fields, taken_bytes, volume_bytes
 from quantix_operator.storagepool.unreached import THE_CLUSTER
 from quantix_operator.vmwork.observe import snapshot_under_way
-from quantix_operator.volume.plan import Move
+from quantix_operator.volume.wishes import WantedMove
 from quantix_operator.volumedata.right import host_of_owners, in_shared_pool
 
 
-def observe_move(objects: Objects, volume: Volume, owners: Sequence[VirtualMachine]) -> Move | None:
-    """Whether its data may go where spec wants it; None where it is there, or where nothing is known yet.
-    What was promised already stays promised. `owners`: the VMs that have it.
+def observe_move(objects: Objects, volume: Volume, owners: Sequence[VirtualMachine]) -> WantedMove | None:
+    """What decides whether its data may go where spec wants it; None where it is there, or where nothing is
+    known yet. `owners`: the VMs that have it.
     """
-    status, wanted = volume.status, volume.spec.pool
+    status, wanted, name = volume.status, volume.spec.pool, volume.metadata.name
     if status.data != "Present" or not status.pool or wanted in (None, status.pool) or volume.deleting:
         return None
     pool = pool_of(objects, wanted, volume.metadata.namespace or "")
     if pool is None:
-        return Move(str(wanted), "PoolNotFound", {"pool": str(wanted), "path": _pool_path(volume)})
+        return WantedMove(str(wanted), name, _pool_path(volume), is_there=False)
+    seen = WantedMove(pool.metadata.name, name, promised=status.moving_to == pool.metadata.name)
+    own = status.host or ""
     if not in_shared_pool(objects, volume):
-        return _judged(objects, volume, owners, pool, status.host or "")
+        return _with_obstacles(objects, volume, owners, pool, own, seen)
     host = _bringer(objects, volume, owners, pool.metadata.name)
-    if host != status.host and not _is_at_rest(volume, owners):
-        return None
-    return replace(_judged(objects, volume, owners, pool, host), host=host)
+    at_another = host != own and not is_at_rest(volume, owners)
+    keeper = own if at_another else host
+    silent = lost_since(objects.get(Host, keeper)) if keeper else ""
+    seen = replace(seen, bringer=host, at_another=at_another, keeper=keeper, silent_since=silent)
+    return _with_obstacles(objects, volume, owners, pool, host, seen)
 
 
-def _judged(
-    objects: Objects, volume: Volume, owners: Sequence[VirtualMachine], pool: StoragePool, host: str
-) -> Move:
-    """Whether `host` may bring it there."""
-    name, about = pool.metadata.name, {"volume": volume.metadata.name, "pool": pool.metadata.name}
-    if volume.status.moving_to == name:
-        return Move(name)
-    if pool.spec.rbd is not None and volume.spec.encryption is not None:
-        return Move(name, "ConfigRefused", {"pool": name, "path": "spec.encryption"})
-    if homeless := _homeless(objects, volume, owners, pool):
-        return Move(name, "WaitingForHost", about | {"vm": homeless})
-    if busy := _busy(objects, owners):
-        return Move(name, "Moving", about | busy)
-    if name not in _reached(objects, host):
-        lacking = {"host": host or THE_CLUSTER, "pool": name}
-        return Move(name, "PoolUnreachable", lacking | _why_unreached(objects.get(Host, host), name))
-    full = full_fields(pool, taken_bytes(objects, name), volume_bytes(objects, volume))
-    return Move(name, "PoolFull", full) if full is not None else Move(name)
+def _with_obstacles(
+    objects: Objects,
+    volume: Volume,
+    owners: Sequence[VirtualMachine],
+    pool: StoragePool,
+    host: str,
+    seen: WantedMove,
+) -> WantedMove:
+    """With what may keep `host` from bringing it there."""
+    if seen.promised or seen.at_another:
+        return seen
+    name = pool.metadata.name
+    return replace(
+        seen,
+        unreadable=pool.spec.rbd is not None and volume.spec.encryption is not None,
+        homeless=_homeless(objects, volume, owners, pool),
+        busy=_busy(objects, owners),
+        reached=name in _reached(objects, host),
+        unreached={"host": host or THE_CLUSTER, **_why_unreached(objects.get(Host, host), name)},
+        no_room=full_fields(pool, taken_bytes(objects, name), volume_bytes(objects, volume)),
+    )
 
 
 def _bringer(objects: Objects, volume: Volume, owners: Sequence[VirtualMachine], pool: str) -> str:
@@ -86,7 +93,7 @@ def _beside(objects: Objects, vm: VirtualMachine, volume: Volume) -> list[Volume
     return [item for item in found if item is not None and item.metadata.uid != volume.metadata.uid]
 
 
-def _is_at_rest(volume: Volume, owners: Sequence[VirtualMachine]) -> bool:
+def is_at_rest(volume: Volume, owners: Sequence[VirtualMachine]) -> bool:
     """Whether its host does nothing with it that another one could not go on with: a guest that runs has it,
     or no move of it is under way.
     """

@@ -15,6 +15,7 @@ from quantix_api.facts import Fact, fact
 from quantix_api.messages import render
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
 from quantix_operator.storagepool.unreached import reached_by_none
+from quantix_operator.volume.wishes import Growth, Move, WantedMove, judge_move, refused_move, size_fact
 from quantix_operator.volumedata.origin import WAITING_FOR_HOST
 
 
@@ -29,37 +30,19 @@ class Claimant:
 
 
 @dataclass(frozen=True)
-class Growth:
-    """The size that spec wants data to grow to. `no_room`: the fields of PoolFull, None when it may."""
-
-    size: str
-    no_room: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Move:
-    """The pool that spec wants data to be in. `reason` and `fields`: why it may not go there; "": it may, and
-    `host` is to bring it there, "" where it is with one host alone.
-    """
-
-    pool: str
-    reason: str = ""
-    fields: Mapping[str, str] = field(default_factory=dict)
-    host: str = ""
-
-
-@dataclass(frozen=True)
 class Observed:
     """`pool`: the resolved pool, "" when there is none; `place`: the host that would act on it, "" for none;
     `missing_source`: kind and name of what it is made from and is not there; `unmade_source`: reason and
-    fields of what is said while the volume that it is made from has no data, None when it has; `host_lost`:
-    its host is silent; `successor`: the host that acts on it instead, "" for none; `no_room`: the fields of
-    PoolFull while its pool must not promise it; `denied`: its host has no right to it; `assigned_host`: the
-    host that its VMs are assigned to, "" for none; `owners`: the names of those VMs; `growth`: None when it
-    is as large as spec wants; `stranded`: one of those VMs that no host takes for now; `off`: one that is off
-    and has had no host; `move`: None when it is where spec wants it; `readable_copy`: the fields of
-    ConfigRefused where it is a copy of an encrypted volume and names no Secret; `going`: it is deleted, or
-    will be (`volumedata.collected`); `staying`: what it says where it keeps its namespace from being deleted.
+    fields of what is said while the volume that it is made from has no data, None when it has;
+    `lost_source`: of HostUnreachable, while the host that keeps that volume is silent; `host_lost`: since
+    when its host is silent, "" while it is heard; `successor`: the host that acts on it instead, "" for
+    none; `no_room`: the fields of PoolFull while its pool must not promise it; `denied`: its host has no
+    right to it; `assigned_host`: the host that its VMs are assigned to, "" for none; `owners`: the names
+    of those VMs; `growth`: None when it is as large as spec wants; `stranded`: one of those VMs that no
+    host takes for now; `off`: one that is off and has had no host; `move`: None when it is where spec
+    wants it; `readable_copy`: the fields of ConfigRefused where it is a copy of an encrypted volume and
+    names no Secret; `going`: it is deleted, or will be (`volumedata.collected`); `staying`: what it says
+    where it keeps its namespace from being deleted.
     """
 
     volume: Volume
@@ -69,7 +52,8 @@ class Observed:
     place: str = ""
     missing_source: tuple[str, str] | None = None
     unmade_source: tuple[str, Mapping[str, str]] | None = None
-    host_lost: bool = False
+    lost_source: Mapping[str, str] | None = None
+    host_lost: str = ""
     successor: str = ""
     made_for_vm: bool = False
     no_room: Mapping[str, str] | None = None
@@ -79,7 +63,7 @@ class Observed:
     growth: Growth | None = None
     stranded: str = ""
     off: str = ""
-    move: Move | None = None
+    move: WantedMove | None = None
     readable_copy: Mapping[str, str] | None = None
     going: bool = False
     staying: Fact | None = None
@@ -122,13 +106,14 @@ def plan_volume(observed: Observed) -> Plan:
     if observed.denied and status.host:
         return Plan(take_back=_take_back(observed, status.host))
     attached = attachments(observed)
-    brings = _brings(observed.move) or observed.successor
+    move = judge_move(observed.move)
+    brings = _brings(move) or observed.successor
     confirmed = brings or _confirmed(observed)
-    moving_to, refused = _moving_to(observed, brings), _refused_move(observed.move)
+    moving_to, refused = _moving_to(observed, move, brings), refused_move(move)
     if volume.deleting:
         release = may_go(observed) and not attached
-        pool = status.pool or observed.pool
-        return Plan(status.host, attached, pool, release=release, confirmed=confirmed)
+        host, pool = brings or status.host, status.pool or observed.pool
+        return Plan(host, attached, pool, None, release, confirmed, brings=bool(brings), moving_to=moving_to)
     if observed.made_for_vm:
         return Plan(
             brings or status.host,
@@ -150,7 +135,7 @@ def plan_volume(observed: Observed) -> Plan:
         None if placed else _ready(observed, host, bool(attached)),
         brings=bool(brings),
         confirmed=placed or confirmed,
-        size=_size(observed.growth),
+        size=size_fact(observed.growth),
         moving_to=moving_to,
         refused_move=refused,
         staying=observed.staying,
@@ -162,25 +147,20 @@ def _brings(move: Move | None) -> str:
     return move.host if move is not None and not move.reason else ""
 
 
-def _moving_to(observed: Observed, brings: str) -> str:
+def _moving_to(observed: Observed, move: Move | None, brings: str) -> str:
     """What was promised stays so until its host has let go of it: it may have ended the work meanwhile. To
     one that does not act yet nothing is promised.
     """
-    if brings and brings != observed.volume.status.host:
-        return ""
     status, ready = observed.volume.status, observed.volume.status.condition("Ready")
     before = status.moving_to or ""
-    under_way = ready is not None and ready.reason == "Moving" and before != status.pool
-    if before and under_way:
+    if observed.volume.deleting:
+        # what a silent host has in that pool is its to take away, and no other host's to leave there
+        return before if observed.host_lost else ""
+    if brings and brings != status.host:
+        return ""
+    if before not in ("", status.pool) and ready is not None and ready.reason == "Moving":
         return before
-    move = observed.move
     return move.pool if move is not None and not move.reason else ""
-
-
-def _refused_move(move: Move | None) -> Fact | None:
-    if move is None or not move.reason:
-        return None
-    return fact("MoveGranted", "False", move.reason, **move.fields)
 
 
 def _take_back(observed: Observed, denied: str) -> TakeBack:
@@ -198,14 +178,6 @@ def _confirmed(observed: Observed) -> str | None:
     if not observed.made_for_vm and not status.attached_to:
         return status.host
     return status.confirmed_host if status.confirmed_host == status.host else None
-
-
-def _size(growth: Growth | None) -> Fact | None:
-    if growth is None:
-        return None
-    if growth.no_room is not None:
-        return fact("SizeGranted", "False", "PoolFull", **growth.no_room)
-    return fact("SizeGranted", "True", "Granted", size=growth.size)
 
 
 def attachments(observed: Observed) -> tuple[Claimant, ...]:
@@ -269,6 +241,8 @@ def _ready(observed: Observed, host: str | None, attached: bool) -> Fact | None:
         return fact("Ready", "False", "PoolFull", **observed.no_room)
     if spec.source is None:
         return fact("Ready", "False", WAITING_FOR_HOST, pool=observed.pool)
+    if observed.lost_source is not None:
+        return fact("Ready", "False", "HostUnreachable", **observed.lost_source)
     return reached_by_none(observed.pool)
 
 
@@ -283,6 +257,8 @@ def _of_vm(observed: Observed) -> Fact | None:
     if of_snapshot and observed.unmade_source is not None and not observed.volume.status.host:
         reason, fields = observed.unmade_source
         return fact("Ready", "False", reason, **fields)
+    if observed.stranded and observed.lost_source is not None and not observed.volume.status.host:
+        return fact("Ready", "False", "HostUnreachable", **observed.lost_source)
     if observed.stranded and not observed.volume.status.host:
         return fact("Ready", "False", WAITING_FOR_HOST, vm=observed.stranded)
     if observed.off and not observed.volume.status.host:
@@ -292,7 +268,9 @@ def _of_vm(observed: Observed) -> Fact | None:
 
 def _lost(observed: Observed) -> Fact | None:
     """Of what is in a shared pool, every other host has it, too."""
-    is_elsewhere = observed.pool_is_shared and observed.volume.status.data == "Present"
-    if observed.host_lost and observed.volume.status.host and not is_elsewhere and not observed.successor:
-        return fact("Ready", "Unknown", "HostFailed", host=observed.volume.status.host)
+    volume, at = observed.volume, observed.host_lost
+    is_elsewhere = observed.pool_is_shared and volume.status.data == "Present"
+    if at and volume.status.host and not is_elsewhere and not observed.successor:
+        about = {"volume": volume.metadata.name, "keeper": volume.status.host, "at": at}
+        return fact("Ready", "Unknown", "HostUnreachable", **about)
     return None

@@ -53,7 +53,7 @@ class Planner:
         if self._objects is None:
             return Reply(503, sentence=await self._who_leads())
         now = datetime.now(UTC)
-        situation = situation_of(self._objects, now)
+        situation = await situation_of(self._objects, now)
         plan = await asyncio.to_thread(plan_balance, situation.observed, now)
         return Reply(200, balance_document(situation, plan).manifest())
 

@@ -14,8 +14,8 @@ class Leaver:
     """A VM of the host that goes. `kept_by`: why it cannot leave (maintenance), or would not be started
     elsewhere (loss); `bound_for`: the host that it is on its way to, where it has its room already; `stops`:
     it is shut down instead of moved, which takes at most `grace_s`; `after`: the keys of VMs that it starts
-    after, for which it waits at most `after_timeout_s`; `data`: bytes by pool that move with it; `beside`:
-    what keeps it off a host beside the filters.
+    after, for which it waits at most `after_timeout_s`; `data`: bytes by pool that move with it;
+    `refused_by`: by host, what speaks against that one and no filter of the scheduler knows.
     """
 
     guest: Guest
@@ -26,7 +26,7 @@ class Leaver:
     after: tuple[str, ...] = ()
     after_timeout_s: int = 0
     data: Mapping[str, int] = field(default_factory=dict)
-    beside: Mapping[str, tuple[Refusal, ...]] = field(default_factory=dict)
+    refused_by: Mapping[str, tuple[Refusal, ...]] = field(default_factory=dict)
 
     @property
     def key(self) -> str:

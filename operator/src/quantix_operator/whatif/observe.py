@@ -23,6 +23,7 @@ from quantix_operator.migration.prospects import (
 )
 from quantix_operator.objects import Objects
 from quantix_operator.scheduling.assignments import Step, transition
+from quantix_operator.scheduling.host_reading import lost_since
 from quantix_operator.scheduling.model import Placed
 from quantix_operator.scheduling.observe import Candidate, guest_of, sizing_of
 from quantix_operator.scheduling.observe import observe as observe_placement
@@ -79,7 +80,7 @@ def _leaver(objects: Objects, question: Question, item: Candidate, source: Host)
             after=after,
             after_timeout_s=vm.spec.ha.after_timeout_seconds,
         )
-    if (silent := unheard(source)) is not None:
+    if (silent := unheard(source.metadata.name, lost_since(source))) is not None:
         return Leaver(guest, silent)
     move = vm.status.migration
     if move is not None and move.source_host == source.metadata.name:
@@ -91,7 +92,7 @@ def _leaver(objects: Objects, question: Question, item: Candidate, source: Host)
         guest,
         keeps(vm, _told(vm, "Migratable", source.metadata.name)),
         data=data,
-        beside={host.metadata.name: tuple(running_refusals(vm, source, host)) for host in others},
+        refused_by={host.metadata.name: tuple(running_refusals(vm, source, host)) for host in others},
     )
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from quantix_api.facts import Fact, fact
+from quantix_api.facts import Fact
 from quantix_api.host_plan import Action, HostPlan, Misfit, PlannedMove, Question
+from quantix_operator.maintenance.plan import lacks_room
 from quantix_operator.migration.turns import leaving_order
 from quantix_operator.scheduling.model import Guest, HostView, Lack, Placed, Refusal, World
 from quantix_operator.scheduling.occupancy import Occupancy
 from quantix_operator.scheduling.plan import Decision, decide, rank
-from quantix_operator.scheduling.verdict import scheduled_false
 from quantix_operator.whatif.duration import RESTART_S, migration_seconds
 from quantix_operator.whatif.model import Leaver, Played
 
@@ -44,7 +44,7 @@ class _Table:
         decision = self._decide(replace(item.guest, pins=()), item)
         if decision.host is None:
             self._occupancy.add(item.guest, self._source)
-            return self._refused(decision)
+            return lacks_room(decision)
         for pool, size in item.data.items():
             if (decision.host, pool) in self._free:
                 self._free[decision.host, pool] -= size
@@ -53,25 +53,20 @@ class _Table:
     def start(self, guest: Guest) -> str | Fact:
         """On the best other host; or why none takes it."""
         decision = self._decide(guest)
-        return decision.host if decision.host is not None else self._refused(decision)
+        return decision.host if decision.host is not None else lacks_room(decision)
 
     def _decide(self, guest: Guest, item: Leaver | None = None) -> Decision:
-        beside = {host.name: tuple(self._lacks(item, host.name)) for host in self._others} if item else None
-        decision = decide(guest, self._others, self._occupancy, beside)
+        lacks = {host.name: tuple(self._lacks(item, host.name)) for host in self._others} if item else None
+        decision = decide(guest, self._others, self._occupancy, lacks)
         if decision.host is not None:
             self._occupancy.add(guest, decision.host)
         return decision
 
     def _lacks(self, item: Leaver, host: str) -> Iterator[Refusal]:
-        yield from item.beside.get(host, ())
+        yield from item.refused_by.get(host, ())
         for pool, size in item.data.items():
             if size > self._free.get((host, pool), size):
                 yield Refusal(Lack.POOL_ROOM, pool)
-
-    def _refused(self, decision: Decision) -> Fact:
-        if not self._others:
-            return fact("Migratable", "False", "NoOtherHost")
-        return scheduled_false(decision)
 
 
 def _maintenance(played: Played) -> HostPlan:

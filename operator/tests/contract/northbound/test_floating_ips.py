@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quantix_api import FloatingIP
+from quantix_api import FloatingIP, VirtualMachine
 from quantix_api.resources import FLOATING_IPS, HOSTS, NETWORKS, ROUTERS, VIRTUAL_MACHINES
 from quantix_lab.ovn_central import OvnCentral
 from quantix_operator.floatingip.observe import observe_floating_ip
@@ -112,6 +112,19 @@ async def test_it_moves_with_its_target_and_lets_go_when_it_is_told_to(
     status = web.live(FLOATING_IPS, key)["status"]
     assert status["address"] == address
     assert not {"mode", "nic", "nicAddress", "router"} & status.keys()
+
+
+async def test_the_address_inside_is_free_only_after_it_let_go(web: World, database: OvnCentral) -> None:
+    key = floating(web, "web", virtualMachine="web-1")
+    await web.settle()
+    web.ask_deletion(VIRTUAL_MACHINES, "default/web-1")
+    vm = web.objects.get(VirtualMachine, "default/web-1")
+    assert vm is not None
+    assert not await web.ports.release_ports(vm)
+    assert inside(web) in nat(database, web)
+    await web.floating_ips.reconcile(key)
+    assert inside(web) not in nat(database, web)
+    assert await web.ports.release_ports(vm)
 
 
 async def test_it_moves_to_another_router_and_leaves_the_first(web: World, database: OvnCentral) -> None:

@@ -115,7 +115,7 @@ async def test_a_network_has_one_gateway_and_the_elder_router_is_it(here: World)
     await here.settle()
     assert here.ready(ROUTERS, f"{SHARED}/default")[0] == "Programmed"
     reason, text = here.ready(ROUTERS, f"{SHARED}/second")
-    assert reason == "SubnetOverlap"
+    assert reason == "AddressInUse"
     assert "router default" in text
     here.change(ROUTERS, f"{SHARED}/second", spec={"networks": [{"name": "default", "address": "10.77.0.9"}]})
     await here.settle()

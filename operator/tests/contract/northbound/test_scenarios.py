@@ -176,6 +176,7 @@ async def test_an_unknown_wire_is_named(here: World) -> None:
     here.change(HOSTS, "h1", spec={"physicalNetworks": [{"name": "physnet7", "interface": "eth4"}]})
     await here.settle()
     assert (await here.ensure(key)).ready
+    assert here.ready(NETWORKS, f"{SHARED}/dmz")[0] == "Programmed"
 
 
 async def test_a_group_that_names_a_missing_one_says_so(here: World) -> None:

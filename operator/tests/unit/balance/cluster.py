@@ -9,9 +9,9 @@ from typing import Any
 
 from quantix_api.facts import Fact
 from quantix_api.host_labels import HOST_LABEL
-from quantix_operator.balance.model import HostLoad, Mover, Observed, Plan
+from quantix_operator.balance.model import Broken, HostLoad, Mover, Observed, Plan
 from quantix_operator.balance.plan import plan_balance
-from quantix_operator.balance.rules import Broken, Places
+from quantix_operator.balance.rules import broken_rules
 from quantix_operator.migration.model import Prospect
 from quantix_operator.scheduling.model import GIB, Guest, HostView, Placed, World
 
@@ -70,6 +70,7 @@ class Cluster:
     def observed(self) -> Observed:
         return Observed(
             world=self.world,
+            broken=self.broken(),
             loads={host.name: self.load(host) for host in self.hosts},
             movers={guest.uid: self.mover(guest) for guest in self.guests},
             settling_hosts=self.settling_hosts,
@@ -78,10 +79,10 @@ class Cluster:
     def mover(self, guest: Guest) -> Mover:
         host = self.where[guest.uid]
         local = f"{guest.name}-root" if guest.uid in self.local else ""
-        return Mover(Prospect(guest, host, f"uid-{host}"), self.kept.get(guest.uid), local)
+        return Mover(Prospect(guest, host, f"uid-{host}", self.kept.get(guest.uid)), local)
 
     def broken(self) -> tuple[Broken, ...]:
-        return Places(self.world).all_broken()
+        return broken_rules(self.world).rules
 
     def plan(self) -> Plan:
         return plan_balance(self.observed(), NOW)

@@ -39,9 +39,9 @@ def promised(world: BalancedWorld) -> None:
     world.learn()
 
 
-def finds_moves(world: BalancedWorld) -> bool:
+async def finds_moves(world: BalancedWorld) -> bool:
     now = datetime.now(UTC)
-    return bool(plan_balance(situation_of(world.objects, now).observed, now).moves)
+    return bool(plan_balance((await situation_of(world.objects, now)).observed, now).moves)
 
 
 HALF = {"overcommit": {"memoryPercent": 50}}
@@ -59,14 +59,14 @@ PAGES = {"hugepages": [{"size": "1Gi", "total": 8}]}
         ({"overcommit": {"memoryPercent": 200}}, {}, "6Gi", True),
     ],
 )
-def test_a_host_is_full_of_what_it_may_promise(
+async def test_a_host_is_full_of_what_it_may_promise(
     world: BalancedWorld, spec: dict[str, Any], status: dict[str, Any], memory: str, calm: bool
 ) -> None:
     world.host("h1", spec, **status)
     plain(world, "one", memory)
     plain(world, "two", memory)
     promised(world)
-    assert finds_moves(world) is not calm
+    assert await finds_moves(world) is not calm
     assert is_calm(world.objects) is calm
 
 

@@ -11,6 +11,7 @@ import pytest
 from quantix_api.facts import fact
 from quantix_operator.balance.model import LOADED_FOR, HostLoad
 from quantix_operator.balance.plan import plan_balance
+from quantix_operator.balance.rules import broken_rules
 from quantix_operator.scheduling.model import GIB, Guest, Rule, Taint
 
 from .cluster import NOW, Cluster, a_guest, a_host, moves, stays
@@ -35,6 +36,13 @@ def test_two_that_are_to_be_apart_are_mended_by_one_move() -> None:
     (better,) = plan.moves
     assert better.why.message == "a is to be away from VMs with app=web, and is once a is on h2."
     assert pair(where={"a": "h1", "b": "h2"}).plan().moves == ()
+
+
+def test_which_rules_are_broken_is_worked_out_once_by_who_observes() -> None:
+    observed = pair().observed()
+    assert plan_balance(replace(observed, broken=()), NOW).moves == ()
+    rules = broken_rules(pair().world)
+    assert (rules.rules, set(rules.concerned)) == (observed.broken, {"a", "b"})
 
 
 def test_of_two_that_are_in_each_others_way_the_one_goes_that_costs_less() -> None:
@@ -177,9 +185,10 @@ def test_memory_that_is_short_sends_the_largest_away() -> None:
     assert moves(plan) == {"small": ("h2", "MemoryPressure")}, "it is really there, whatever is promised"
 
 
-def test_huge_pages_free_no_memory_that_is_short() -> None:
+@pytest.mark.parametrize("priority", [0, 500])
+def test_huge_pages_free_no_memory_that_is_short(priority: int) -> None:
     roomy = tuple(replace(host, huge_bytes={"1Gi": 64 * GIB}) for host in TWO)
-    guests = (a_guest("pages", 4, huge_bytes={"1Gi": 32 * GIB}), a_guest("large", 8))
+    guests = (a_guest("pages", 4, huge_bytes={"1Gi": 32 * GIB}), a_guest("large", 8, priority=priority))
     observed = Cluster(roomy, guests, dict.fromkeys(("pages", "large"), "h1")).observed()
     short = replace(observed.loads["h1"], memory="High")
     plan = plan_balance(replace(observed, loads={**observed.loads, "h1": short}), NOW)

@@ -40,10 +40,18 @@ def test_without_a_word_one_is_chosen_and_kept() -> None:
     assert address_of(place, floating("other")) not in (None, first)
 
 
-@pytest.mark.parametrize("address", ["10.79.0.9", "10.78.0.1", "10.78.0.0", "10.78.0.255"])
-def test_an_address_that_is_nobodys_is_refused(address: str) -> None:
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("10.79.0.9", "AddressOutsideSubnet"),
+        ("10.78.0.1", "AddressReserved"),
+        ("10.78.0.0", "AddressReserved"),
+        ("10.78.0.255", "AddressReserved"),
+    ],
+)
+def test_an_address_that_is_nobodys_is_refused(address: str, reason: str) -> None:
     place = Place()
-    assert place.said(floating(address=address))[0] == "AddressOutsideSubnet"
+    assert place.said(floating(address=address))[0] == reason
     assert address_of(place, floating(address=address)) is None
 
 

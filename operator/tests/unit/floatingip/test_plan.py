@@ -206,5 +206,5 @@ def test_a_problem_of_the_address_is_told_first_and_stops_nothing(place: Place) 
     place.outside = outside(excludeRanges=[{"first": "10.78.0.20", "last": "10.78.0.29"}])
     outcome = place.outcome(subject)
     assert outcome.problem is not None
-    assert outcome.problem.reason == "AddressOutsideSubnet"
+    assert outcome.problem.reason == "AddressReserved"
     assert outcome.attachment is not None

@@ -5,14 +5,14 @@ from __future__ import annotations
 from quantix_operator.floatingip.plan import Outcome
 from quantix_operator.floatingip.rows import Translation, floating_ip_owner, floating_ip_rows
 from quantix_operator.floatingip.status import leads_to, led_to, ready_of
-from quantix_operator.northbound.rows import Owner, SetRef
+from quantix_operator.northbound.rows import TARGET_KEY, Owner, SetRef
 
 from .place import CLUSTER, Place, floating
 
 UID = "22222222-2222-4222-8222-222222222222"
 ROUTER = Owner(CLUSTER, "33333333-3333-4333-8333-333333333333", "Router", "default/r")
 OWNER = Owner(CLUSTER, UID, "FloatingIP", "default/fip")
-CENTRALIZED = Translation(ROUTER, "10.78.0.20", "10.0.0.5", None, None)
+CENTRALIZED = Translation(ROUTER, "10.78.0.20", "10.0.0.5", "uid-web", None, None)
 
 
 def test_it_is_one_translation_in_the_set_of_its_router() -> None:
@@ -27,10 +27,14 @@ def test_it_is_one_translation_in_the_set_of_its_router() -> None:
         "logical_port": None,
         "external_mac": None,
     }
+    # by this its VM knows that the address inside is not free yet
+    marks = row.columns["external_ids"]
+    assert isinstance(marks, dict)
+    assert marks[TARGET_KEY] == "uid-web"
 
 
 def test_the_row_stays_the_same_one_wherever_it_leads() -> None:
-    elsewhere = Translation(OWNER, "10.78.0.20", "10.0.0.6", "port", "0a:00:00:00:00:01")
+    elsewhere = Translation(OWNER, "10.78.0.20", "10.0.0.6", "uid-web", "port", "0a:00:00:00:00:01")
     (row,), (other,) = floating_ip_rows(OWNER, CENTRALIZED), floating_ip_rows(OWNER, elsewhere)
     assert row.ref == other.ref
     assert (other.columns["logical_port"], other.columns["external_mac"]) == ("port", "0a:00:00:00:00:01")

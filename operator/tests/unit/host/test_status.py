@@ -61,6 +61,10 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         ),
         {"Schedulable": "Maintenance", "Drained": "Blocked"},
     ),
+    "a silent host in maintenance, whose VMs are still asked to move": (
+        said(spec={"maintenance": True}, load=Load(2), silent_s=9.0),
+        {"Ready": "Unreachable", "Schedulable": "Maintenance", "Drained": "Blocked"},
+    ),
     "a host in maintenance that a VM is still on its way to": (
         said(spec={"maintenance": True}, load=Load(0, awaits=True)),
         {"Schedulable": "Maintenance", "Drained": "Draining"},
@@ -96,6 +100,13 @@ def test_conditions(case: str) -> None:
 def test_since_when_it_is_silent_is_said_once() -> None:
     (ready,) = [item for item in said(UNREACHABLE, silent_s=99.0)["conditions"] if item["type"] == "Ready"]
     assert ready["message"] == "silent since 11:00"
+
+
+def test_of_a_silent_host_in_maintenance_is_told_why_nothing_leaves_it() -> None:
+    status = said(spec={"maintenance": True}, load=Load(2), silent_s=9.0)
+    (drained,) = [item for item in status["conditions"] if item["type"] == "Drained"]
+    assert drained["message"].startswith("It has been silent since 12:00:00 UTC, so no VM leaves it: ")
+    assert "stop" not in drained["message"]
 
 
 def test_load_is_told() -> None:

@@ -95,7 +95,7 @@ def test_an_address_that_no_guest_can_have_is_called_what_it_is(address: str, wh
     excluded = [{"first": "10.0.0.70", "last": "10.0.0.79"}]
     both = view(subnets=[{"cidr": "10.0.0.0/24", "excludeRanges": excluded}, {"cidr": "fd00::/64"}])
     problem = refused(Ledger(), network=both, addresses=[address])
-    assert problem.reason == "AddressOutsideSubnet"
+    assert problem.reason == ("AddressOutsideSubnet" if what == "is not in" else "AddressReserved")
     said = render(problem.reason, **dict(problem.fields)).sentence
     assert said.startswith(f"Address {address} {what} network default/net")
 

@@ -10,6 +10,7 @@ import pytest
 
 from quantix_api.resources import SCHEDULING_POLICIES
 from quantix_api.times import render_time
+from quantix_client.errors import Forbidden, ServerFault
 from quantix_client.reflector import Change
 from quantix_operator.dispatch import OnChangeOf
 from quantix_operator.maintenance.controller import MaintenanceController
@@ -50,8 +51,8 @@ async def test_what_finds_no_room_stays_and_says_so(world: MovingWorld) -> None:
     assert sorted(world.asked()) == ["large", "vital"]
     name, why = world.stays()["h1"]
     assert name == "small"
-    assert why.startswith("No other host can take small from h1: 2 lack memory")
-    assert why.endswith("(NoHostFits)")
+    assert why.startswith("No host has 12 GiB free: ")
+    assert why.endswith("(NotEnoughMemory)"), "as qx plan maintenance has it"
 
 
 async def test_block_waits_for_a_person_and_stop_for_its_host(world: MovingWorld) -> None:
@@ -154,6 +155,84 @@ async def test_without_a_vm_that_is_to_leave_no_vm_is_looked_at(world: MovingWor
     await world.drain()
     assert list(world.asked()) == ["web"]
     assert observe(world.objects) == Observed((), World(())), "it is on its way"
+
+
+async def test_a_vm_whose_migration_the_api_does_not_take_is_named(world: MovingWorld) -> None:
+    world.vm("web")
+    world.api.takes_no["VirtualMachineMigration"] = Forbidden("exceeded quota: moves")
+    world.learn()
+    again_s = await world.maintenance.reconcile("maintenance")
+    said = "the API takes no migration of it, and says: exceeded quota: moves"
+    assert world.stays() == {"h1": ("web", said)}
+    assert again_s is not None
+    assert 3.5 <= again_s <= 5.0
+    world.api.takes_no.clear()
+    assert world.asked() == {}
+    await world.clock.sleep(again_s)
+    await world.drain()
+    assert (list(world.asked()), world.stays()) == (["web"], {})
+
+
+async def test_what_a_webhook_meets_with_one_vm_keeps_no_other_on_the_host(world: MovingWorld) -> None:
+    world.vm("web", ha={"priority": 500})
+    world.vm("db")
+    world.api.takes_none_of["web"] = ServerFault("failed calling webhook: no route to host")
+    await world.drain()
+    assert list(world.asked()) == ["db"]
+    name, why = world.stays()["h1"]
+    assert (name, "failed calling webhook" in why) == ("web", True)
+
+
+async def test_what_is_refused_is_asked_for_later_and_later(world: MovingWorld) -> None:
+    world.vm("web")
+    world.api.takes_no["VirtualMachineMigration"] = Forbidden("exceeded quota: moves")
+    world.learn()
+    waits = []
+    for _ in range(4):
+        again_s = await world.maintenance.reconcile("maintenance")
+        assert again_s is not None
+        assert "exceeded quota" in world.stays()["h1"][1], "also while it is not asked again"
+        waits.append(again_s)
+        # something else wakes the pass
+        await world.clock.sleep(again_s / 2 + 0.01)
+        await world.maintenance.reconcile("maintenance")
+        await world.clock.sleep(again_s / 2 + 0.01)
+    assert world.api.turned_away == 4
+    assert waits[0] < waits[1] < waits[2] < waits[3]
+
+
+@pytest.mark.parametrize("other", [{"labels": {}}, {"finishedAt": "2026-11-01T11:00:00Z"}])
+async def test_a_namesake_that_is_none_of_it_is_named(world: MovingWorld, other: dict[str, Any]) -> None:
+    world.vm("web")
+    await world.drain()
+    (asked,) = world.asked().values()
+    world.says("web", migration=None)
+    there = world.live(asked["metadata"]["name"])
+    there["metadata"] |= {"labels": other.get("labels", there["metadata"]["labels"])}
+    there["status"] = {"finishedAt": other["finishedAt"]} if "finishedAt" in other else {}
+    world.api.put(there)
+    hidden = world.api.objects
+    world.api.objects = {uid: item for uid, item in hidden.items() if item["kind"] != there["kind"]}
+    world.restart()
+    world.learn()
+    world.api.objects = hidden
+    await world.maintenance.reconcile("maintenance")
+    name, why = world.stays()["h1"]
+    assert (name, "takes no migration of it" in why) == ("web", True)
+
+
+async def test_one_that_a_leader_made_before_is_taken_for_its_own(world: MovingWorld) -> None:
+    world.vm("web")
+    world.learn()
+    await world.maintenance.reconcile("maintenance")
+    made = world.api.objects
+    world.api.objects = {uid: item for uid, item in made.items() if item["kind"] != "VirtualMachineMigration"}
+    world.restart()
+    world.learn()
+    world.api.objects = made
+    assert await world.maintenance.reconcile("maintenance") is None
+    assert world.stays() == {}
+    assert len(world.asked()) == 1
 
 
 class SlowClock:

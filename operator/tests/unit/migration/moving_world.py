@@ -31,6 +31,12 @@ from quantix_operator.objects import Objects
 
 Manifest = dict[str, Any]
 FINALIZER = "quantix.io/cleanup"
+UNHEARD = {
+    "type": "Ready",
+    "status": "Unknown",
+    "reason": "Unreachable",
+    "lastTransitionTime": "2026-11-30T12:00:00Z",
+}
 
 
 class KilledError(BaseException):
@@ -39,7 +45,8 @@ class KilledError(BaseException):
 
 class Api(FakeStatusApi):
     """Checks versions as the server does, and ends a leader after `lives` writes. `refuses`: what it takes no
-    status of, by UID, and with which error.
+    status of, by UID, and with which error; `takes_no`: the same of new
+    objects, by kind, and `takes_none_of` of new migrations, by VM; `turned_away`: how many were not taken.
     """
 
     lives = 1_000_000
@@ -48,6 +55,9 @@ class Api(FakeStatusApi):
     def __init__(self) -> None:
         super().__init__()
         self.refuses: dict[str, Exception] = {}
+        self.takes_no: dict[str, Exception] = {}
+        self.takes_none_of: dict[str, Exception] = {}
+        self.turned_away = 0
 
     def _spend(self) -> None:
         if self.lives == 0:
@@ -92,6 +102,12 @@ class Api(FakeStatusApi):
 
     async def create(self, resource: Resource, obj: Manifest) -> Manifest:
         self._spend()
+        refusal = self.takes_no.get(resource.kind) or self.takes_none_of.get(
+            obj["spec"].get("virtualMachine", "")
+        )
+        if refusal is not None:
+            self.turned_away += 1
+            raise refusal
         if f"uid-{obj['metadata']['name']}" in self.objects:
             raise AlreadyExists("there")
         metadata = {**obj["metadata"], "uid": f"uid-{obj['metadata']['name']}", "generation": 1}

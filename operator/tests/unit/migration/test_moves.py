@@ -10,7 +10,7 @@ import pytest
 from quantix_api.conditions import condition_of
 from quantix_api.vm_status import MAX_CLAIM_EPOCH
 
-from .moving_world import KilledError, MovingWorld
+from .moving_world import UNHEARD, KilledError, MovingWorld
 
 HANDED = {"mode": "PreCopy", "outcome": "HandedOver", "epoch": 2}
 RUNNING = {"prepared": True, "outcome": "Running", "epoch": 2}
@@ -147,6 +147,17 @@ async def test_what_the_source_gave_up_is_taken_off_the_vm_first(world: MovingWo
     assert world.events.reasons == ["MigrationStarted", "MigrationFailed"]
 
 
+async def test_a_target_that_is_silent_is_why_the_source_gave_it_up(world: MovingWorld) -> None:
+    world.ask("move")
+    await world.look()
+    world.host("h2", conditions=[UNHEARD])
+    world.says("move", source={"outcome": "GaveUp", "reason": "SourceFailed", "message": "libvirt says: no."})
+    await world.look()
+    assert world.told("move")[:2] == ("Failed", "TargetFailed")
+    said = "h2 has been silent since 12:00:00 UTC, and h1 gave it up: libvirt says: no."
+    assert world.told("move")[2].startswith(said)
+
+
 @pytest.mark.parametrize("word", ["TimedOut", "NotRunning", "PostCopyFailed"])
 async def test_a_host_says_in_its_own_words_why_it_gave_up(world: MovingWorld, word: str) -> None:
     world.ask("move")
@@ -217,10 +228,12 @@ async def test_a_wish_waits_for_the_source(
     await world.look()
     assert world.moving() is not None
     assert world.told("move")[2].startswith(f"{said}, and it waits for h1")
-    world.host("h1", conditions=[{"type": "Ready", "status": "Unknown", "reason": "Unreachable"}])
+    world.host("h1", conditions=[UNHEARD])
     await world.look()
     assert world.moving() is not None
-    assert world.told("move")[2].startswith(f"{said}, but only h1 can give it up")
+    assert world.told("move")[2].startswith(
+        f"{said}, but only h1 can give it up, which has been silent since 12:00:00 UTC."
+    )
 
 
 async def test_a_cancelled_migration_ends_by_the_sources_word(world: MovingWorld) -> None:
@@ -231,6 +244,7 @@ async def test_a_cancelled_migration_ends_by_the_sources_word(world: MovingWorld
     await world.look()
     assert world.told("move")[:2] == ("Cancelled", "Cancelled")
     assert world.moving() is None
+    assert world.events.reasons == ["MigrationStarted", "MigrationCancelled"]
 
 
 async def test_a_hand_over_that_came_before_the_cancel_goes_through(world: MovingWorld) -> None:
@@ -245,13 +259,13 @@ async def test_a_hand_over_that_came_before_the_cancel_goes_through(world: Movin
 async def test_a_silent_host_is_named(world: MovingWorld) -> None:
     world.ask("move")
     await world.look()
-    world.host("h2", conditions=[{"type": "Ready", "status": "Unknown", "reason": "Unreachable"}])
+    world.host("h2", conditions=[UNHEARD])
     await world.look()
-    assert world.told("move")[2].startswith("It waits for h2, which is silent.")
+    assert world.told("move")[2].startswith("It waits for h2, which has been silent since 12:00:00 UTC.")
     world.says("move", source=HANDED)
     await world.look()
     assert world.told("move")[:2] == ("CuttingOver", "CuttingOver")
-    assert world.told("move")[2].startswith("It waits for h2, which is silent.")
+    assert world.told("move")[2].startswith("It waits for h2, which has been silent since 12:00:00 UTC.")
 
 
 async def test_a_finished_migration_is_deleted_when_its_time_is_over(world: MovingWorld) -> None:
@@ -284,6 +298,19 @@ async def test_a_name_that_a_former_leader_wrote_late_is_taken_off_by_the_source
     world.says("move", source={"outcome": "GaveUp", "reason": "Cancelled"})
     await world.look()
     assert world.told("move")[0] == "Cancelled"
+
+
+async def test_a_restored_migration_that_was_over_before_it_began_stays_so(world: MovingWorld) -> None:
+    """Its VM names it, and says where to; that it was cancelled was told."""
+    world.ask("move", cancel=True)
+    await world.look()
+    world.says("web", migration={"uid": "uid-move", "name": "move", "sourceHost": "h1", "targetHost": "h2"})
+    await world.look()
+    status = world.live("move")["status"]
+    assert (status["phase"], status["sourceHost"], status["targetHost"]) == ("Cancelled", "h1", "h2")
+    version = world.live("move")["metadata"]["resourceVersion"]
+    await world.look()
+    assert world.live("move")["metadata"]["resourceVersion"] == version
 
 
 async def test_a_vm_that_is_gone_ends_its_migration(world: MovingWorld) -> None:

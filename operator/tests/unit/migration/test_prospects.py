@@ -34,7 +34,7 @@ def found(world: MovingWorld, **coming_gib: int) -> Prospect | None:
 
 def lacks(prospect: Prospect | None) -> list[tuple[str, str]]:
     assert prospect is not None
-    return [(item.lack.value, item.what) for item in prospect.beside["h2"]]
+    return [(item.lack.value, item.what) for item in prospect.refused_by["h2"]]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from quantix_api.resources import IMAGES, VOLUMES
 from quantix_operator.migration.controller import KEY, MigrationController
 
-from .moving_world import MovingWorld
+from .moving_world import UNHEARD, MovingWorld
 
 
 @pytest.fixture
@@ -150,17 +150,31 @@ async def test_a_vm_whose_host_is_not_there_is_not_said_to_start(world: MovingWo
     del world.api.objects["uid-h1"]
     world.ask("move")
     await world.look()
-    assert world.told("move")[2].startswith("It waits for its turn: h1 is silent.")
+    assert world.told("move")[2].startswith(
+        "It waits for h1, which has been silent since its Host object was removed."
+    )
 
 
 @pytest.mark.parametrize("domain", ["Present", "Absent"])
 async def test_a_source_that_is_silent_is_waited_for(world: MovingWorld, domain: str) -> None:
     world.vm("web")
     world.says("web", runtime={"observedEpoch": 1, "domain": domain})
-    world.host("h1", conditions=[{"type": "Ready", "status": "Unknown", "reason": "Unreachable"}])
+    world.host("h1", conditions=[UNHEARD])
     world.ask("move")
     await world.look()
-    assert world.told("move")[2].startswith("It waits for its turn: h1 is silent.")
+    assert world.told("move")[2] == (
+        "It waits for h1, which has been silent since 12:00:00 UTC. Try: bring h1 back; then it goes on by "
+        "itself."
+    )
+
+
+async def test_a_vm_that_was_just_moved_is_not_said_to_start(world: MovingWorld) -> None:
+    world.vm("web", "h2")
+    runtime = {"observedEpoch": 1, "domain": "Present"}
+    world.says("web", phase="Running", runtime=runtime, assignment={"epoch": 2, "host": "h2"})
+    world.ask("move")
+    await world.look()
+    assert world.told("move")[2].startswith("It waits for its turn: web has just come to h2.")
 
 
 async def test_no_host_fits_says_of_each_why_not(world: MovingWorld) -> None:

@@ -16,15 +16,15 @@ def missing(name: str) -> Problem:
 
 
 def outside(address: str) -> Problem:
-    return Problem.of("AddressOutsideSubnet", address=address, network="a/db", path="x", what="the first")
+    return Problem.of("AddressReserved", address=address, network="a/db", path="x", what="the first")
 
 
 @pytest.mark.parametrize(
     ("problems", "reason", "named", "silent"),
     [
         ((missing("db"), missing("lan")), "NetworkNotFound", ("db", "lan"), ()),
-        ((missing("db"), outside("10.0.0.9")), "AddressOutsideSubnet", ("10.0.0.9",), ("db is",)),
-        ((outside("10.0.0.8"), outside("10.0.0.9")), "AddressOutsideSubnet", ("10.0.0.8", "10.0.0.9"), ()),
+        ((missing("db"), outside("10.0.0.9")), "AddressReserved", ("10.0.0.9",), ("db is",)),
+        ((outside("10.0.0.8"), outside("10.0.0.9")), "AddressReserved", ("10.0.0.8", "10.0.0.9"), ()),
     ],
 )
 def test_all_of_a_sort_are_told(

@@ -218,14 +218,14 @@ async def test_a_disk_that_the_vm_has_no_more_is_named(world: SnappingWorld) -> 
     world.wants("web", disks=[{"name": "other", "size": "1Gi"}])
     world.set_back("back")
     await world.pass_all()
-    assert world.told("back")[:2] == ("Pending", "DiskMissing")
+    assert world.told("back")[:2] == ("Failed", "DiskMissing")
 
 
 async def test_another_volume_under_the_disks_name_is_not_overwritten(world: SnappingWorld) -> None:
     world.host_says("snap", phase="Ready", disks=[{**DISK, "volumeUID": "uid-of-before"}])
     world.set_back("back")
     await world.pass_all()
-    assert world.told("back")[:2] == ("Pending", "DiskMissing")
+    assert world.told("back")[:2] == ("Failed", "DiskMissing")
     assert "is not volume web-root any more" in world.told("back")[2]
 
 
@@ -233,7 +233,7 @@ async def test_a_disk_on_another_host_is_named_with_both(world: SnappingWorld) -
     world.says("web-root", host="h2", confirmedHost="h2")
     world.set_back("back")
     await world.pass_all()
-    assert world.told("back")[:2] == ("Pending", "DiskMissing")
+    assert world.told("back")[:2] == ("Failed", "DiskMissing")
     assert "Disk root is on h2 now, and snapshot snap keeps it on h1." in world.told("back")[2]
 
 
@@ -241,7 +241,7 @@ async def test_a_disk_in_another_pool_is_named_with_both(world: SnappingWorld) -
     world.disk_in_ceph("web")
     world.set_back("back")
     await world.pass_all()
-    assert world.told("back")[:2] == ("Pending", "DiskMissing")
+    assert world.told("back")[:2] == ("Failed", "DiskMissing")
     assert "qx volume move web-root --pool local" in world.told("back")[2]
 
 
@@ -534,3 +534,59 @@ async def test_a_host_that_no_model_reads_is_silent_and_not_removed(world: Snapp
     await world.pass_all()
     assert world.told("back")[:2] == ("Restoring", "Restoring")
     assert holder(world) is not None
+
+
+async def test_no_plug_is_pulled_for_a_disk_that_is_elsewhere_nor_later_when_it_is_back(
+    running: SnappingWorld,
+) -> None:
+    running.says("web-root", host="h2", confirmedHost="h2")
+    running.set_back("back", stop="Force")
+    await running.pass_all()
+    assert running.told("back")[:2] == ("Failed", "DiskMissing")
+    running.says("web-root", host="h1", confirmedHost="h1")
+    await running.pass_all()
+    assert running.told("back")[:2] == ("Failed", "DiskMissing")
+    assert holder(running) is None
+    assert running.assignment()["host"] == "h1"
+
+
+async def test_a_disk_of_which_a_restored_api_does_not_know_where_it_is_is_waited_for(
+    world: SnappingWorld,
+) -> None:
+    volume = world.live("web-root")
+    pool = volume["status"].pop("pool")
+    world.api.put(volume)
+    world.set_back("back")
+    await world.pass_all()
+    assert world.told("back")[:2] == ("Pending", "DiskMissing")
+    world.says("web-root", pool=pool)
+    await world.pass_all()
+    assert world.live("back")["status"]["host"] == "h1"
+
+
+async def test_a_disk_that_migrates_with_its_vm_is_judged_where_it_arrives(running: SnappingWorld) -> None:
+    running.ask("move")
+    await running.pass_all()
+    running.says("web-root", host="h2", confirmedHost="h2")
+    running.set_back("back", stop="Force")
+    await running.pass_all()
+    assert running.told("back")[:2] == ("Pending", "MigrationRunning")
+
+
+async def test_one_whose_vm_is_being_deleted_has_failed(running: SnappingWorld) -> None:
+    running.set_back("back", snapshot="later")
+    await running.pass_all()
+    running.goes("web")
+    await running.pass_all()
+    assert running.told("back")[:2] == ("Failed", "VirtualMachineNotFound")
+    assert "VM web was deleted before its disks were set back." in running.told("back")[2]
+
+
+async def test_a_vm_that_is_deleted_as_it_is_switched_off_is_let_go(running: SnappingWorld) -> None:
+    running.set_back("back", stop="Force")
+    await running.pass_all()
+    assert holder(running) is not None
+    running.goes("web")
+    await running.pass_all()
+    assert running.told("back")[:2] == ("Failed", "VirtualMachineNotFound")
+    assert holder(running) is None

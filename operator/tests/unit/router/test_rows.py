@@ -54,6 +54,18 @@ def test_a_router_with_snat_drops_what_comes_in_for_an_address_behind_it() -> No
     )
 
 
+def test_what_fits_neither_through_the_way_out_nor_inside_is_told_to_its_sender() -> None:
+    spec = {"physical": {"name": "site"}, "subnets": [{"cidr": "10.78.0.0/24"}]}
+    network = Network.parse({"metadata": {"name": "out", "namespace": "shared", "uid": "u"}, "spec": spec})
+    view = make_view(CLUSTER, network)
+    inside = InsideLeg(make_view(CLUSTER, network), MAC, ("10.1.0.0/24",), 8942)
+    for outside, told in ((1500, "1500"), (9000, "8942")):
+        leg = OutsideLeg(view, ("10.78.0.9/24",), True, ("h1",), mtu=outside)
+        rows = router_rows(RouterPlan(OWNER, (inside,), leg, (), Capabilities()))
+        ports = [row.columns for row in rows if row.ref.table == "Logical_Router_Port"]
+        assert [port["options"] for port in ports if "ha_chassis_group" in port] == [{"gateway_mtu": told}]
+
+
 def test_one_that_only_routes_drops_nothing_nor_one_without_ipv4_behind_it() -> None:
     assert rows_of("Logical_Router_Policy", False, "10.1.0.0/24") == []
     assert rows_of("Logical_Router_Policy", True, "fd00:1::/64") == []

@@ -79,6 +79,7 @@ def test_how_full_a_host_is_wakes_no_network_and_no_router(part: Callable[[Any],
     said = {"virtualMachines": 7, "allocated": {"memory": "4Gi"}, "conditions": [{"type": "Ready"}]}
     assert part(host()) == part(host(**said))
     assert part(host()) != part(host(network={"underlayMTU": 9000}))
+    assert part(host()) != part(host(network={"underlayMTU": 1500, "physical": [{"name": "p", "mtu": 1500}]}))
     assert part(host()) != part({**host(), "spec": {"physicalNetworks": [{"name": "q"}]}})
 
 

@@ -23,7 +23,7 @@ def pool() -> dict[str, Any]:
 
 def volume(number: int) -> dict[str, Any]:
     metadata = {"name": f"v{number}", "namespace": "a", "uid": f"v{number}", "resourceVersion": str(number)}
-    return {"metadata": metadata, "spec": {"size": "1Gi"}}
+    return {"metadata": metadata, "spec": {"size": "1Gi"}, "status": {"host": "h1"}}
 
 
 class World:

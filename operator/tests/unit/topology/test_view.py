@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from quantix_api import Network
-from quantix_operator.topology.view import choose_automatic, choose_mtu, make_view
+from quantix_api import Host, Network
+from quantix_operator.topology.view import choose_automatic, choose_mtu, make_view, mtus_for
 
 CLUSTER = "11111111-1111-4111-8111-111111111111"
 
@@ -30,6 +30,18 @@ def network(name: str = "net", status: dict[str, Any] | None = None, **spec: Any
 )
 def test_the_mtu_is_what_fits_and_then_kept(net: Network, underlays: list[int], mtu: int, kept: bool) -> None:
     assert choose_mtu(net, underlays) == (mtu, kept)
+
+
+def test_what_fits_goes_by_the_wire_of_the_network() -> None:
+    said = {"underlayMTU": 9000, "physical": [{"name": "p", "mtu": 1500}, {"name": "q", "mtu": 9000}]}
+    hosts = [
+        Host.parse({"metadata": {"name": name}, "spec": {}, "status": {"network": said}})
+        for name in ("h1", "h2")
+    ]
+    silent = Host.parse({"metadata": {"name": "h3"}, "spec": {}})
+    assert mtus_for(network(), [*hosts, silent]) == [9000, 9000]
+    assert mtus_for(network(physical={"name": "p"}), [*hosts, silent]) == [1500, 1500]
+    assert mtus_for(network(physical={"name": "other"}), hosts) == []
 
 
 def test_an_overlay_gets_a_64_that_no_other_has_and_keeps_it() -> None:

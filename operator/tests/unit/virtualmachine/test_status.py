@@ -35,6 +35,18 @@ from .seen_vm import (
     said,
 )
 
+ON_A_SILENT_HOST = replace(
+    BEING_MADE,
+    reason="HostUnreachable",
+    message="web-1-root is on h1, which has been silent since 12:00:00 UTC.",
+)
+
+
+def test_of_a_vm_whose_host_is_silent_nobody_says_that_its_volumes_are_being_made() -> None:
+    volumes = {"web-1-root": ON_A_SILENT_HOST}
+    derived = said(observed(RUNNING, host_lost="12:00:00 UTC", volumes=volumes))
+    assert conditions(derived)["VolumesReady"] == ("False", "HostUnreachable")
+
 
 def test_what_is_refused_leaves_a_vm_what_it_was_granted() -> None:
     has = {**RAN, "cores": 2, "memory": "2Gi", "granted": {"hugepages": "2Mi"}}
@@ -131,6 +143,11 @@ READY_CASES: dict[str, tuple[Observed, str, tuple[str, str]]] = {
         observed(ASSIGNED, volumes={"web-1-root": BEING_MADE}),
         "Pending",
         ("False", "Creating"),
+    ),
+    "a volume on a host that is not heard": (
+        observed(ASSIGNED, volumes={"web-1-root": ON_A_SILENT_HOST}),
+        "Pending",
+        ("False", "HostUnreachable"),
     ),
     "a volume that waits for its turn to be copied": (
         observed(ASSIGNED, volumes={"web-1-root": COPIED}),

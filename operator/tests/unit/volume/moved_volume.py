@@ -43,7 +43,8 @@ def put(
     **status: Any,
 ) -> None:
     version = str(next(VERSIONS))
-    metadata = {"name": "data", "namespace": "default", "uid": "uid-v", "resourceVersion": version}
+    metadata: dict[str, Any] = {"name": "data", "namespace": "default", "uid": "uid-v", "generation": 1}
+    metadata["resourceVersion"] = version
     if deleting:
         metadata["deletionTimestamp"] = "2026-11-24T12:00:00Z"
     there = {"host": "h1", "pool": "local", "data": "Present", "capacity": size, "confirmedHost": "h1"}

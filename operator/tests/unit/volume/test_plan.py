@@ -8,7 +8,8 @@ import pytest
 
 from quantix_api import Volume
 from quantix_api.resources import LABEL_VIRTUAL_MACHINE_UID
-from quantix_operator.volume.plan import Claimant, Growth, Observed, Plan, TakeBack, plan_volume
+from quantix_operator.volume.plan import Claimant, Observed, Plan, TakeBack, plan_volume
+from quantix_operator.volume.wishes import Growth
 
 ELDER = Claimant("uid-1", "elder", ("2026-01-01", "uid-1"))
 YOUNGER = Claimant("uid-2", "younger", ("2026-02-01", "uid-2"))
@@ -68,9 +69,13 @@ PLACE_CASES: dict[str, tuple[Plan, str | None, str]] = {
         "PoolFull",
     ),
     "a host once given stays": (planned(UPLOAD, {"host": "h2"}), "h2", ""),
-    "a host that is not heard": (planned(UPLOAD, {"host": "h2"}, host_lost=True), "h2", "HostFailed"),
+    "a host that is not heard": (
+        planned(UPLOAD, {"host": "h2"}, host_lost="12:00:00 UTC"),
+        "h2",
+        "HostUnreachable",
+    ),
     "a host that is not heard, of what every other host has, too": (
-        planned(UPLOAD, {"host": "h2", "data": "Present"}, host_lost=True, pool_is_shared=True),
+        planned(UPLOAD, {"host": "h2", "data": "Present"}, host_lost="12:00:00 UTC", pool_is_shared=True),
         "h2",
         "",
     ),
@@ -93,6 +98,12 @@ PLACE_CASES: dict[str, tuple[Plan, str | None, str]] = {
         "",
     ),
 }
+
+
+def test_of_a_silent_host_is_told_which_one_it_is_and_since_when() -> None:
+    (ready,) = filter(None, [planned(UPLOAD, {"host": "h2"}, host_lost="12:00:00 UTC").ready])
+    assert ready.status == "Unknown"
+    assert ready.message.startswith("data is on h2, which has been silent since 12:00:00 UTC. Try: ")
 
 
 @pytest.mark.parametrize("case", PLACE_CASES, ids=str)

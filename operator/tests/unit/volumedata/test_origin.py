@@ -103,7 +103,7 @@ def test_it_is_made_where_its_source_is_once_that_has_data(world: World) -> None
     world.volume("source", {"size": "1Gi"}, MADE)
     assert said() == ("h2", "")
     world.volume("source", {"size": "1Gi"}, {**MADE, "host": "h9", "confirmedHost": "h9"})
-    assert said() == (None, "PoolUnreachable")
+    assert said() == (None, "HostUnreachable")
 
 
 def test_a_source_that_is_deleted_serves_what_is_there_until_its_data_are_gone(world: World) -> None:

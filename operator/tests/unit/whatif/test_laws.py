@@ -141,13 +141,13 @@ def test_maintenance_is_played_as_it_empties_the_host(sizes: list[int], drawn: l
     played = _played(sizes, drawn)
     vms = {item.guest.uid: _running(item.guest) for item in played.leavers}
     prospects = {item.guest.uid: migration.Prospect(item.guest, "h1", "uid-h1") for item in played.leavers}
-    leaving = [maintenance.Leaving(vm, "h1", "uid-h1", prospects[uid]) for uid, vm in vms.items()]
+    staying = [maintenance.Staying(vm, "h1", "uid-h1", prospects[uid]) for uid, vm in vms.items()]
     closed = (replace(played.hosts[0], closed="Maintenance"), *played.hosts[1:])
     here = [Placed(item.guest, "h1") for item in played.leavers]
     world = World(closed, (*played.placed, *here))
 
-    plan = plan_maintenance(maintenance.Observed(tuple(leaving), world), NOW)
-    wanted = [create.leaving.vm for create in plan.create]
+    plan = plan_maintenance(maintenance.Observed(tuple(staying), world), NOW)
+    wanted = [create.staying.vm for create in plan.create]
     moves = in_turn(
         migration.Move(_asked(vm), vm, prospect=prospects[vm.metadata.uid]) for vm in reversed(wanted)
     )

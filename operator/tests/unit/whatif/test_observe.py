@@ -242,7 +242,7 @@ def test_a_guest_on_kvm_does_not_go_where_it_would_be_emulated(cluster: Cluster)
     ready = {"type": "Ready", "status": "True", "reason": "Healthy"}
     cluster.host("h1", conditions=[ready, kvm])
     cluster.host("h2", versions={"machineType": "pc-q35-7.2"})
-    lacks = [(item.lack, item.what) for item in cluster.leaver("maintenance").beside["h2"]]
+    lacks = [(item.lack, item.what) for item in cluster.leaver("maintenance").refused_by["h2"]]
     assert lacks == [("CPUModel", "EPYC"), ("MachineType", "pc-q35-8.0")]
 
 

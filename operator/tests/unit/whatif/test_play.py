@@ -93,7 +93,7 @@ def test_data_on_one_host_moves_along_while_the_pool_has_room() -> None:
 
 def test_a_running_guest_does_not_go_where_its_cpu_is_not() -> None:
     lacks = {"h2": (Refusal(Lack.CPU_MODEL, "EPYC"),)}
-    plan = play("maintenance", Played("h1", hosts(8, 8, 1), leavers=(leaver("a", beside=lacks),)))
+    plan = play("maintenance", Played("h1", hosts(8, 8, 1), leavers=(leaver("a", refused_by=lacks),)))
     assert stays(plan) == {"a": "NoHostFits"}
     assert "has not the CPU EPYC" in plan.misfits[0].message
 

@@ -41,7 +41,7 @@ from quantix_hostd.host.network.model import (
     NetworkState,
     PhysicalWire,
 )
-from quantix_hostd.host.network.physical import PREFIX, physical_wires
+from quantix_hostd.host.network.physical import PREFIX, physical_wires, wire_mtus
 from quantix_hostd.host.network.plan import plan_network, traffic_problem, unknown_platform
 from quantix_hostd.host.network.tunnel import Underlay, attached_wire, tunnel_place
 
@@ -127,6 +127,7 @@ class HostNetwork:
         unusable = tunnel.problem or lacking or lost
         facts = NetworkFacts(
             underlay_mtu=tunnel.mtu,
+            wire_mtus=wire_mtus(wires, underlay.links, underlay.default),
             userspace=datapath == "netdev",
             tunnel_address=tunnel.address,
             migration_address=arrival,

@@ -59,6 +59,18 @@ def physical_wires(
     return tuple(wires), next(iter(problems), None)
 
 
+def wire_mtus(
+    wires: Iterable[PhysicalWire], links: Mapping[str, LinkFacts], default: DefaultRoute | None
+) -> dict[str, int]:
+    """By the names of physical networks: what fits through their wires, in bytes. Through the way out fits
+    what does through the default route's interface.
+    """
+    devices = {wire.name: wire.device for wire in wires}
+    if default is not None:
+        devices[LOCAL_PHYSICAL_NETWORK] = default.device
+    return {name: links[device].mtu for name, device in devices.items() if device in links}
+
+
 def mappings(wires: Iterable[PhysicalWire]) -> str:
     """What ovn-controller is told: the way out, and each wire."""
     known = [(LOCAL_PHYSICAL_NETWORK, EXTERNAL_BRIDGE), *((wire.name, wire.bridge) for wire in wires)]

@@ -9,6 +9,12 @@ _MIGRATION = "VirtualMachineMigration"
 _ON_THE_WAY = (
     Template("Queued", _MIGRATION, "It waits for its turn: {what}.", NOTHING_TO_DO),
     Template("Preparing", _MIGRATION, "{target} makes ready to receive {name}.", NOTHING_TO_DO),
+    Template(
+        "Preparing",
+        _MIGRATION,
+        "{target} is ready to receive {name}, and {source} is about to send it.",
+        "where that lasts, qx host explain {source} tells why",
+    ),
     Template("Copying", _MIGRATION, "{name} is copied from {source} to {target}.", NOTHING_TO_DO),
     Template("CuttingOver", _MIGRATION, "{source} has handed {name} over to {target}.", NOTHING_TO_DO),
     Template(
@@ -25,6 +31,15 @@ _ON_THE_WAY = (
             "bring {silent} back; then it goes on by itself",
         )
         for phase in ("Queued", "Preparing", "Copying", "CuttingOver")
+    ),
+    *(
+        Template(
+            phase,
+            _MIGRATION,
+            "It waits for {host}: {said}.",
+            "qx status shows how both hosts are; after migration.timeoutSeconds it is given up",
+        )
+        for phase in ("Preparing", "Copying")
     ),
     *(
         Template(
@@ -130,9 +145,19 @@ _ENDED = (
         "{name} was not moved within {seconds} s.",
         "a quieter hour, or a longer migration.timeoutSeconds",
     ),
+    Template(
+        "TimedOut",
+        _MIGRATION,
+        "{unsent} was not begun to be moved within {seconds} s: {said}.",
+        "put right what it says; then make a new migration",
+    ),
 )
 
 _OF_HOSTS = (
+    Template("Preparing", _MIGRATION, "QEMU of {uncertified} has no certificate yet."),
+    Template("Preparing", _MIGRATION, "A snapshot of {kept} is being taken."),
+    Template("Preparing", _MIGRATION, "A disk of {displaced} is on its way to another pool."),
+    Template("Copying", _MIGRATION, "All of {name} was sent, and its QEMU on {lingers} does not end."),
     Template("NotRunning", _MIGRATION, "{name} does not run on {here}, or is about to stop."),
     Template("NotRunning", _MIGRATION, "{stopping} is to be off."),
     Template("SourceFailed", _MIGRATION, "libvirt says: {said}."),
@@ -147,6 +172,8 @@ _OF_HOSTS = (
     Template("TargetFailed", _MIGRATION, "{target} has not told its address."),
     Template("TargetFailed", _MIGRATION, "hostd of {deaf} does not answer: {said}."),
     Template("TargetFailed", _MIGRATION, "{kept} is there already, and is no copy."),
+    Template("TargetFailed", _MIGRATION, "A guest of {present} is here already."),
+    Template("TargetFailed", _MIGRATION, "The claim of {claimed} is this host's already."),
     Template("TargetFailed", _MIGRATION, "It does not know pool {unknown}."),
     Template("TargetFailed", _MIGRATION, "This cannot be made ready: {said}."),
 )

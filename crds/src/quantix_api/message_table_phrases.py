@@ -126,6 +126,7 @@ NEAR_TO, AWAY_FROM = "near", "away from"
 """Where a VM would rather be."""
 IS_EMPTIED, IS_LEAVING_HOST = "being emptied", "being deleted"
 """What a host is while nothing is balanced."""
+NOT_READY = "{host} has not said that it is ready"
 NO_WORD = "it did not say why"
 """Of a host that gave a migration up."""
 

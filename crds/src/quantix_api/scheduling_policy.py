@@ -10,6 +10,8 @@ from quantix_api.policies import Overcommit, only_default
 from quantix_api.resources import SCHEDULING_POLICIES
 from quantix_api.scalars import Message, Name, Word
 
+MOST_PER_HOST = 64
+"""Migrations that a host may take part in at once."""
 MOST_MOVES = 16
 """That status names."""
 
@@ -27,7 +29,7 @@ class Balancer(ApiModel):
 class MigrationLimits(ApiModel):
     """How many migrations may run at once."""
 
-    per_host: Annotated[int, Range(1, 64), Live("Most at once from or to one host.")] = 2
+    per_host: Annotated[int, Range(1, MOST_PER_HOST), Live("Most at once from or to one host.")] = 2
     per_cluster: Annotated[int, Range(1, 1024), Live("Most at once in the cluster.")] = 8
 
 

@@ -75,7 +75,7 @@ class MigrationSource(ApiModel):
         Doc("HandedOver: the claims of the disks name the target. GaveUp: the VM stays, and this holds."),
     ] = None
     epoch: Annotated[HandedEpoch | None, Doc("Under which the claims were handed over.")] = None
-    reason: Annotated[Word | None, Doc("Why it was given up.")] = None
+    reason: Annotated[Word | None, Doc("Why it was given up, or what it waits for.")] = None
     message: Annotated[Message | None, Doc("The same as a sentence.")] = None
 
 
@@ -95,7 +95,7 @@ class MigrationTarget(ApiModel):
         ),
     ] = None
     epoch: Annotated[HandedEpoch | None, Doc("Under which the claims name this host.")] = None
-    reason: Annotated[Word | None, Doc("Why it is refused, or not taken over.")] = None
+    reason: Annotated[Word | None, Doc("Why it is refused, or what it waits for.")] = None
     message: Annotated[Message | None, Doc("The same as a sentence.")] = None
 
 

@@ -71,7 +71,7 @@ class MigrationSettings(ApiModel):
     timeout_seconds: Annotated[
         int,
         Range(10, 86400),
-        Live("How long a migration may take, in seconds, before it is given up."),
+        Live("How long a migration may take to begin, and then to copy, before it is given up, in seconds."),
     ] = 1800
     bytes_per_second: Annotated[
         Size | None, Live("Most data in a second, such as 1Gi. Absent: no limit.")

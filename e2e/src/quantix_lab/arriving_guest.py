@@ -13,8 +13,8 @@ from quantix_api.layout import Layout
 from quantix_api.resources import VIRTUAL_MACHINE_MIGRATIONS
 from quantix_hostd.claims import Claim, Holder, VolumePlace
 from quantix_hostd.facts.domain import DomainState
+from quantix_hostd.migration.coming import IncomingMove
 from quantix_hostd.migration.incoming import IncomingMoves
-from quantix_hostd.migration.kept import IncomingMove
 from quantix_hostd.migration.target_xml import target_xml
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.vm_world import VmWorld

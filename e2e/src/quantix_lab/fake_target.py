@@ -39,6 +39,7 @@ def departures_of(world: VmWorld, guard: Callable[[Any], Any]) -> Departures:
         clock=world,
         source_towards=lambda address: world.target.source_towards(address),
         pool=lambda name: None,
+        wall=lambda: world.wall_s(),
         reach=lambda host, address, trust: world.target,
     )
 

@@ -25,10 +25,12 @@ from quantix_hostd.claims import Claim
 from quantix_hostd.clients.libvirt import LibvirtClient
 from quantix_hostd.clients.libvirt_packets import PacketGate
 from quantix_hostd.clients.libvirt_relay import Pieces, Send
+from quantix_hostd.clients.process import ProcessTable
 from quantix_hostd.facts.domain import DomainState
+from quantix_hostd.facts.process import QemuProcess
 from quantix_hostd.migration.awaited import awaited_of
+from quantix_hostd.migration.coming import ComingStore, IncomingMove
 from quantix_hostd.migration.incoming import IncomingMoves
-from quantix_hostd.migration.kept import ComingStore, IncomingMove
 from quantix_hostd.migration.sent_domain import why_not
 from quantix_lab.boot_sectors import assemble
 from quantix_lab.ceph_cluster import CephCluster
@@ -64,6 +66,18 @@ def two_libvirts() -> Iterator[tuple[LibvirtHost, LibvirtHost]]:
     finally:
         for host in both:
             host.close()
+
+
+class _OwnProcesses(ProcessTable):
+    """Those of one of both hosts: they share this machine's table."""
+
+    def __init__(self, host: LibvirtHost) -> None:
+        super().__init__()
+        self._host = host
+
+    def qemu_processes(self) -> tuple[QemuProcess, ...]:
+        own = set(self._host.qemu_pids())
+        return tuple(process for process in super().qemu_processes() if process.pid in own)
 
 
 class _OnItsWay:
@@ -241,7 +255,9 @@ async def two_hosts(libvirts: tuple[LibvirtHost, LibvirtHost], ceph: CephCluster
         source, sender = await stack.enter_async_context(libvirt_world(libvirts[0], name=SOURCE))
         parts = {"name": TARGET, "api": source.api}
         target, receiver = await stack.enter_async_context(libvirt_world(libvirts[1], **parts))
-        for world in (source, target):
+        for world, host in zip((source, target), libvirts, strict=True):
+            world.processes = _OwnProcesses(host)
+            world.reconciler = world.new_reconciler()
             add_fast(world, ceph)
             # its hostd knows the pool
             await world.pools.pool("fast")

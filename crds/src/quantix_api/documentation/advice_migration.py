@@ -12,7 +12,11 @@ MIGRATION_ADVICE: dict[str, Advice] = {
         _MIGRATION,
         "`spec.migrations` of SchedulingPolicy `default` says how many may run at once.",
     ),
-    "Preparing": waits(_MIGRATION, "The message names the host that it waits for."),
+    "Preparing": waits(
+        _MIGRATION,
+        "The message names the host that it waits for. What has not begun within "
+        "`spec.migration.timeoutSeconds` of the VM is given up.",
+    ),
     "CuttingOver": waits(
         _MIGRATION,
         "The VM is the target's already. Where that is silent, it takes the VM up when it is back.",

@@ -14,7 +14,7 @@ from quantix_api.resources import IMAGES, VIRTUAL_MACHINES, Resource
 from quantix_client.api import ApiClient
 from quantix_hostd.events import Events
 from quantix_hostd.facts.domain import Picture
-from quantix_hostd.migration.kept import IncomingMove
+from quantix_hostd.migration.coming import IncomingMove
 from quantix_hostd.migration.sent_domain import Awaited
 from quantix_hostd.pace import Pace
 from quantix_hostd.pools import HostPools

@@ -6,7 +6,9 @@ Only the source of a migration that the API knows, by the certificate of that ho
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from functools import partial
 from ipaddress import ip_address
 from typing import Any
@@ -23,7 +25,7 @@ from quantix_hostd.api.guard import ADMITTED, identity_of
 from quantix_hostd.clients.libvirt_packets import PacketGate
 from quantix_hostd.clients.libvirt_relay import relay
 from quantix_hostd.domainxml.spec import domain_name
-from quantix_hostd.migration.kept import IncomingMove
+from quantix_hostd.migration.coming import IncomingMove
 from quantix_hostd.migration.sent_domain import why_not
 
 _LOOK_S = 1.0
@@ -36,6 +38,8 @@ class MigrationDoors:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._ways: Counter[str] = Counter()
+        """How many there are now, by UID of the migration."""
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -46,9 +50,24 @@ class MigrationDoors:
 
     async def _libvirt(self, request: web.Request) -> web.StreamResponse:
         move = self._admit(request)
-        # before the other's libvirtd hears anything: what it asks first is that QEMU receives
-        async with self._backend.open_to(_sender(request)):
-            return await self._lead_to_libvirt(request, move)
+        sender = _sender(request)
+        with self._counted(move):
+            # before the other's libvirtd hears anything: what it asks first is that QEMU receives
+            async with self._backend.open_to(sender):
+                return await self._lead_to_libvirt(request, move)
+
+    @contextmanager
+    def _counted(self, move: IncomingMove) -> Iterator[None]:
+        """Each takes memory for what comes. Raises HTTPTooManyRequests."""
+        if self._ways[move.uid] >= _MOST_WAYS:
+            raise web.HTTPTooManyRequests(text="This migration has its ways to libvirtd.")
+        self._ways[move.uid] += 1
+        try:
+            yield
+        finally:
+            self._ways[move.uid] -= 1
+            if not self._ways[move.uid]:
+                del self._ways[move.uid]
 
     async def _lead_to_libvirt(self, request: web.Request, move: IncomingMove) -> web.StreamResponse:
         socket = web.WebSocketResponse(max_msg_size=_MOST_BYTES)
@@ -113,7 +132,10 @@ class MigrationDoors:
         return move
 
 
-_MOST_BYTES = 33 * 1024 * 1024
+# the source's hostd sends 64 KiB at once
+_MOST_BYTES = 1024 * 1024
+# libvirt takes one for a migration; another may come before the end of the last one is seen
+_MOST_WAYS = 2
 
 
 def _sender(request: web.Request) -> str:
@@ -130,7 +152,11 @@ def _sender(request: web.Request) -> str:
 
 async def _epoch(request: web.Request, least: int) -> int:
     """What the source says. Raises HTTPBadRequest."""
-    body: Any = await request.json()
+    try:
+        body: Any = await request.json()
+    except ValueError:
+        # neither JSON nor a text
+        body = None
     epoch = body.get("epoch") if isinstance(body, dict) else None
     if not isinstance(epoch, int) or isinstance(epoch, bool) or not least <= epoch <= MAX_CLAIM_EPOCH:
         raise web.HTTPBadRequest(text='The body is to be {"epoch": N}.')

@@ -21,12 +21,14 @@ import libvirt
 from quantix_api.errors import TransientError
 from quantix_api.message_text import cause_of
 from quantix_api.messages import as_error
+from quantix_api.scheduling_policy import MOST_PER_HOST
 from quantix_hostd.clients.libvirt_calls import close_quietly, is_away, is_of_a_socket
 from quantix_hostd.clients.libvirt_left_copies import remove_left_copies
 from quantix_hostd.facts.migration import Sending, SendingProgress
 
 _MIB = 1024 * 1024
-_AT_ONCE = 8
+# none waits unseen for a thread, while its time runs
+_AT_ONCE = MOST_PER_HOST
 _FLAGS = (
     libvirt.VIR_MIGRATE_LIVE
     | libvirt.VIR_MIGRATE_PEER2PEER

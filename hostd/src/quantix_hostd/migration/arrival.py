@@ -4,6 +4,8 @@
  named ──Prepare──► prepared ──its half comes, paused──► half ──the source handed over──► TakeOver ──► running
    └── cannot ──► Refused          └───────────── the source gave up ─────────────► ClearUp ──► Gone
 ```
+Refused is final: what was made for it goes, and nothing is made again, also where its reason has ended.
+
 A source that says it handed over is believed where the claims do not deny it. Where they do, nothing is kept
 of a guest that never came; a half is, until the claims tell that nobody can hand it over any more.
 
@@ -21,7 +23,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from quantix_hostd.facts.domain import PAUSED_MIGRATING, PAUSED_STARTING_UP, DomainSnapshot, DomainState
-from quantix_hostd.migration.kept import Coming
+from quantix_hostd.migration.coming import Coming
 
 WordOfClaims = Literal["Ours", "NotOurs", "Spent"]
 
@@ -30,17 +32,19 @@ WordOfClaims = Literal["Ours", "NotOurs", "Spent"]
 class Arriving:
     """What is known. `migration` is the UID of the one that names this host for the VM now, "" for none;
     `known` whether the API was heard since hostd began. `gave_up` and `epoch` (0: not yet) are the source's
-    last word about it. `domain`: whether a domain of the VM is here; `mine`: the VM is assigned to this host;
-    `named`: the VM says that it moves here, and while it does a guest that was handed over is not forgotten,
-    though its migration is gone; `closing`: this host goes down. `claims`: what those of its disks say, once
-    the source said that they name this host. "NotOurs": none does; "Spent": nor will one, since who had it
-    under this assignment has let go. "Ours" also where none can be read here.
+    last word about it; `refused`: ours was that it cannot come. `domain`: whether a domain of the VM is here;
+    `mine`: the VM is assigned to this host; `named`: the VM says that it moves here, and while it does a
+    guest that was handed over is not forgotten, though its migration is gone; `closing`: this host goes down.
+    `claims`: what those of its disks say, once the source said that they name this host. "NotOurs": none
+    does; "Spent": nor will one, since who had it under this assignment has let go. "Ours" also where none
+    can be read here.
     """
 
     known: bool
     migration: str
     gave_up: bool = False
     epoch: int = 0
+    refused: bool = False
     coming: Coming | None = None
     domain: bool = False
     mine: bool = False
@@ -69,11 +73,7 @@ def plan_arrival(seen: Arriving) -> Step:
     if not seen.known:
         return "Wait"
     if coming is None:
-        if not seen.migration or seen.mine:
-            return "Wait"
-        if seen.gave_up or is_denied:
-            return "TellGone"
-        return "Wait" if seen.epoch or seen.closing else "Prepare"
+        return _plan_unnoted(seen, is_denied)
     if coming.epoch:
         # it is this host's, whatever becomes of the migration's object
         over = not seen.migration and not seen.named
@@ -93,7 +93,19 @@ def plan_arrival(seen: Arriving) -> Step:
     if seen.domain:
         # its data is kept: should it have been handed over, it starts from there
         return "Drop" if seen.closing else "WirePorts"
-    return "TellPrepared" if coming.prepared else "Prepare"
+    if coming.prepared:
+        return "TellPrepared"
+    # none is sent to a host that was never ready
+    return "ClearUp" if seen.refused else "Prepare"
+
+
+def _plan_unnoted(seen: Arriving, is_denied: bool) -> Step:
+    """Of one that nothing is known to be here of."""
+    if not seen.migration or seen.mine:
+        return "Wait"
+    if seen.gave_up or is_denied:
+        return "TellGone"
+    return "Wait" if seen.epoch or seen.closing or seen.refused else "Prepare"
 
 
 Answer = Literal["GoesOn", "TakeOver", "Wait", "StaysPaused", "NotIts"]

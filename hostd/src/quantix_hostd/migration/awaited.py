@@ -9,7 +9,7 @@ from pathlib import Path
 from quantix_hostd.claims import VolumePlace
 from quantix_hostd.domainxml.view import view
 from quantix_hostd.facts.domain import DomainSnapshot
-from quantix_hostd.migration.kept import Coming
+from quantix_hostd.migration.coming import Coming
 from quantix_hostd.migration.sent_domain import Awaited
 from quantix_hostd.virtualmachine.observe_volumes import source_in_ceph
 from quantix_hostd.virtualmachine.observed import disk_places

@@ -5,6 +5,7 @@ Used by the reconciler of VMs, which decides. Reads the migrations that the API 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,7 +18,6 @@ from quantix_api.errors import QuantixError, TransientError
 from quantix_api.messages import as_error
 from quantix_api.quantities import size_bytes
 from quantix_api.resources import HOSTS, MANAGER_SOURCE, VIRTUAL_MACHINE_MIGRATIONS, VIRTUAL_MACHINES
-from quantix_api.scalars import MESSAGE_LENGTH
 from quantix_api.virtual_machine_migration import VirtualMachineMigrationSpec
 from quantix_client.api import ApiClient
 from quantix_client.apply import apply_if_changed
@@ -31,6 +31,7 @@ from quantix_hostd.facts.migration import Sending, SendingProgress
 from quantix_hostd.migration.leaving import Leaving, LeavingRecord
 from quantix_hostd.migration.outgoing import OutgoingMoves, Target
 from quantix_hostd.migration.said import is_over, newest, status_of, vm_uid_of
+from quantix_hostd.migration.source_words import Hindrance, hindrance_of, wish, words_of
 from quantix_hostd.migration.target_xml import target_xml
 from quantix_hostd.virtualmachine.leaving_actions import SendGuest
 
@@ -39,6 +40,16 @@ log = structlog.get_logger(__name__)
 Manifest = dict[str, Any]
 _TOLD_EVERY_S = 2.0
 _TOLD_AGAIN_S = 5.0
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What `_whereabouts` told at `at_s`; `named`: while the migration was there."""
+
+    named: bool
+    at_s: float
+    target_epoch: int
+    went_on: bool
 
 
 @dataclass
@@ -59,11 +70,14 @@ class Departures:
     """The address with which packets to this one leave."""
     pool: Callable[[str], StoragePool | None]
     """The StoragePool of a name."""
+    wall: Callable[[], float] = time.time
     reach: Callable[[str, str, Trust], Target] = OtherHostd
     """The hostd of a host, at an address."""
     _told: dict[str, tuple[str, bool, float]] = field(default_factory=dict)
     """By UID of the VM: of which migration something was told, whether that was the last word, and when."""
     _asked_s: dict[str, float] = field(default_factory=dict)
+    _found: dict[str, _Found] = field(default_factory=dict)
+    """By UID of the VM: where the API last had it."""
 
     async def observe(self, vm_uid: str, kept: LeavingRecord | None) -> Leaving | None:
         """The migration that is to bring this VM away, of one that was begun that one; None when there is
@@ -71,22 +85,25 @@ class Departures:
         """
         manifest = self._of(vm_uid, kept)
         if manifest is not None:
-            seen = _wish(manifest, ready=self.ready())
+            seen = wish(manifest, certified=self.ready(), now_s=self.wall())
         elif kept is not None and kept.step != "stays":
             seen = Leaving(kept.migration, kept.target, cancelled=True)
         else:
             self._asked_s.pop(vm_uid, None)
             self._told.pop(vm_uid, None)
+            self._found.pop(vm_uid, None)
             self.outgoing.forget(vm_uid)
             return None
         sent = self.outgoing.state(vm_uid, seen.migration)
         sending = sent is not None and not sent.done and sent.error is None
         if kept is not None and kept.gone:
-            target_epoch, went_on = await self._whereabouts(vm_uid, kept)
+            known = seen.target_epoch, False
+            found = known if seen.target_epoch else await self._found_at(vm_uid, kept, manifest is not None)
+            target_epoch, went_on = found
             return replace(
                 seen,
                 sending=sending,
-                target_epoch=seen.target_epoch or target_epoch,
+                target_epoch=target_epoch,
                 went_on=went_on,
                 told=self._was_told(vm_uid),
                 progress=await self._progress(vm_uid) if kept.switched else None,
@@ -96,6 +113,7 @@ class Departures:
             seen,
             sending=sending,
             sent=sent is not None and sent.done,
+            sent_for_s=self.clock.monotonic() - sent.ended_s if sent is not None and sent.done else 0.0,
             failure=sent.error.message if sent is not None and sent.error is not None else "",
             by_target=sent is not None and sent.error is not None and sent.error.reason == "TargetFailed",
             progress=await self._progress(vm_uid) if sent is None or sending else None,
@@ -104,6 +122,16 @@ class Departures:
 
     def _was_told(self, vm_uid: str) -> bool:
         return self.clock.monotonic() - self._asked_s.get(vm_uid, float("-inf")) < _TOLD_AGAIN_S
+
+    async def _found_at(self, vm_uid: str, kept: LeavingRecord, named: bool) -> tuple[int, bool]:
+        """`_whereabouts`, asked for no more often than the target is told; but at once where the migration,
+        in which the target says so, is there no more (`named`).
+        """
+        found, now_s = self._found.get(vm_uid), self.clock.monotonic()
+        if found is None or found.named != named or now_s - found.at_s >= _TOLD_AGAIN_S:
+            found = _Found(named, now_s, *await self._whereabouts(vm_uid, kept))
+            self._found[vm_uid] = found
+        return found.target_epoch, found.went_on
 
     async def _whereabouts(self, vm_uid: str, kept: LeavingRecord) -> tuple[int, bool]:
         """`target_epoch` and `went_on` as the API says of the VM, also once the migration is forgotten."""
@@ -193,7 +221,13 @@ class Departures:
         api = host.status.addresses.api if host.status.addresses else ""
         return self.reach(target, api or "", self.trust)
 
-    async def report(self, vm_uid: str, record: LeavingRecord | None, leaving: Leaving | None) -> None:
+    async def report(
+        self,
+        vm_uid: str,
+        record: LeavingRecord | None,
+        leaving: Leaving | None,
+        hindrance: Hindrance | None = None,
+    ) -> None:
         """Say in the migration what is so; what cannot be written is told at a later look."""
         manifest = self._of(vm_uid, record)
         if manifest is None or record is None or record.migration != manifest["metadata"]["uid"]:
@@ -203,17 +237,30 @@ class Departures:
         *last, told_s = self._told.get(vm_uid, ("", False, 0.0))
         if (*last,) == word and now_s - told_s < _TOLD_EVERY_S:
             return
-        fields = {"status": _said(record, leaving)}
+        if await self._write(vm_uid, manifest, words_of(record, leaving, hindrance)):
+            self._told[vm_uid] = (*word, now_s)
+
+    async def tell_hindrance(self, vm_uid: str, leaving: Leaving, hindrance: Hindrance) -> None:
+        """Say in the migration why it is not begun yet: (reason, message)."""
+        manifest = self._of(vm_uid, None)
+        if manifest is not None and manifest["metadata"]["uid"] == leaving.migration:
+            await self._write(vm_uid, manifest, {"source": hindrance_of(hindrance)})
+
+    async def _write(self, vm_uid: str, manifest: Manifest, status: dict[str, Any]) -> bool:
         try:
             await apply_if_changed(
-                self.api, VIRTUAL_MACHINE_MIGRATIONS, manifest, fields, manager=MANAGER_SOURCE
+                self.api,
+                VIRTUAL_MACHINE_MIGRATIONS,
+                manifest,
+                {"status": status},
+                manager=MANAGER_SOURCE,
             )
         except NotFound:
-            return
+            return False
         except ApiError as error:
             log.warning("a migration is not reported", uid=vm_uid, error=error.message)
-            return
-        self._told[vm_uid] = (*word, now_s)
+            return False
+        return True
 
     def stopped(self, vm_uid: str) -> None:
         """The guest stands still for its last memory."""
@@ -238,52 +285,3 @@ class Departures:
 
 def _has_word(manifest: Manifest) -> bool:
     return "outcome" in (status_of(manifest).get("source") or {})
-
-
-def _wish(manifest: Manifest, *, ready: bool) -> Leaving:
-    """What the API says of it."""
-    migration = model_of(VirtualMachineMigration, manifest)
-    status, target = migration.status, migration.status.target
-    refused = target is not None and target.outcome == "Refused"
-    is_targets = target is not None and target.outcome in ("Running", "Lost")
-    return Leaving(
-        migration=migration.metadata.uid,
-        target=status.target_host or "",
-        cancelled=migration.spec.cancel or migration.deleting or is_over(manifest),
-        prepared=target is not None and bool(target.prepared) and ready,
-        refusal=(target.message or "") if target is not None and refused else None,
-        target_epoch=(target.epoch or 0) if target is not None and is_targets else 0,
-        post_copy=migration.spec.post_copy,
-        may_switch=target is not None and bool(target.post_copy),
-    )
-
-
-def _said(record: LeavingRecord, leaving: Leaving | None) -> dict[str, Any]:
-    progress = leaving.progress if leaving is not None else None
-    # where it was never begun, nothing is said of how
-    source: dict[str, Any] = {"mode": "PostCopy" if record.switched else "PreCopy"} if record.since_s else {}
-    if record.post_copy and record.since_s:
-        source["postCopy"] = record.post_copy
-    status: dict[str, Any] = {"source": source}
-    if record.step == "handed":
-        source |= {"outcome": "HandedOver", "epoch": record.epoch}
-        if record.downtime_ms:
-            source["downtimeMilliseconds"] = record.downtime_ms
-        status["progress"] = _shown(progress) if progress is not None else {"percent": 100}
-    elif record.step == "stays":
-        source |= {"outcome": "GaveUp", "reason": record.reason, "message": record.message[:MESSAGE_LENGTH]}
-    elif progress is not None:
-        source["dirtyBytesPerSecond"] = progress.dirty_bytes_per_second
-        status["progress"] = _shown(progress)
-    return status
-
-
-def _shown(progress: SendingProgress) -> dict[str, Any]:
-    return {
-        "percent": progress.percent,
-        "doneBytes": progress.done_bytes,
-        "totalBytes": progress.total_bytes,
-        # a quantity is above zero
-        **({"bytesPerSecond": f"{speed}Ki"} if (speed := progress.bytes_per_second // 1024) else {}),
-        **({} if progress.seconds_left is None else {"secondsLeft": progress.seconds_left}),
-    }

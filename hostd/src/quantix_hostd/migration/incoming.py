@@ -15,19 +15,17 @@ from weakref import WeakValueDictionary
 import structlog
 
 from quantix_api import VirtualMachine, VirtualMachineMigration
-from quantix_api.errors import QuantixError, TransientError, WaitingError
-from quantix_api.resources import MANAGER_TARGET, VIRTUAL_MACHINE_MIGRATIONS
-from quantix_client.apply import apply_if_changed
-from quantix_client.errors import NotFound
+from quantix_api.errors import QuantixError, TransientError
 from quantix_client.reading import model_of
 from quantix_hostd.clients.kernel_limits import allow_post_copy
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.migration.arrival import Arriving, plan_arrival
 from quantix_hostd.migration.awaited import awaited_of, with_half
+from quantix_hostd.migration.coming import Coming, ComingStore, IncomingMove
 from quantix_hostd.migration.handed import word_of_claims
-from quantix_hostd.migration.kept import Coming, ComingStore, IncomingMove
-from quantix_hostd.migration.receiving import clear_up, coming_of, drop, prepare, take_over, tell_again, wire
-from quantix_hostd.migration.said import gone, is_over, newest, not_ours, refusal, vm_uid_of
+from quantix_hostd.migration.readying import Readying, tell_target
+from quantix_hostd.migration.receiving import clear_up, drop, take_over, tell_again, wire
+from quantix_hostd.migration.said import gone, is_over, is_refused, newest, not_ours, vm_uid_of
 from quantix_hostd.migration.sent_domain import Awaited
 from quantix_hostd.migration.switched import SwitchedGuests
 from quantix_hostd.virtualmachine.tools import VmTools
@@ -40,7 +38,6 @@ _LOOK_S = 2.0
 _SOON_S = 0.2
 _ANSWER_S = 20.0
 _QUIET_S = 30.0
-_GRANTED_S = 30.0
 _MOST_ROUNDS = 6
 
 
@@ -62,8 +59,6 @@ class IncomingMoves:
     """Whether the kernel lets memory come after the guest; asked where that may be."""
     _told: dict[str, tuple[str, int]] = field(default_factory=dict)
     """By UID of the VM: migration and epoch, as the source told them directly."""
-    _waits_since_s: dict[str, float] = field(default_factory=dict)
-    """By UID of the migration."""
     _wired: dict[str, str] = field(default_factory=dict)
     """By UID of the VM: that of the migration by which it came, and had all its NICs wired."""
     _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
@@ -72,6 +67,7 @@ class IncomingMoves:
     def __post_init__(self) -> None:
         self._store = ComingStore(self.tools.layout)
         self.switched = SwitchedGuests(self.tools, self._store, self._lock, self._machine, self.post_copy)
+        self._readying = Readying(self.tools, self._store, self._machine, self.switched.ready, self._forget)
 
     def has(self, vm_uid: str) -> bool:
         """Whether the guest of this VM is here without being assigned here, or half of it in any case."""
@@ -141,10 +137,10 @@ class IncomingMoves:
         """None: look again at once."""
         coming = await asyncio.to_thread(self._store.load, vm_uid)
         manifest = self._named(vm_uid, coming)
-        seen = await self._look(vm_uid, manifest, coming)
+        seen = await self._look_or_tell(vm_uid, manifest, coming)
         step = plan_arrival(seen)
         if step == "Prepare" and manifest is not None:
-            return await self._prepare(vm_uid, manifest)
+            return await self._readying.prepare(vm_uid, manifest, coming)
         machine = self._machine(vm_uid)
         if step == "TellPrepared" and seen.coming is not None:
             await tell_again(self.tools, VmRef(vm_uid, machine), seen.coming)
@@ -162,11 +158,11 @@ class IncomingMoves:
             await self._forget(vm_uid)
         if step == "TellNotOurs" and manifest is not None and machine is not None:
             said = not_ours(machine.metadata.name, self.tools.facts().name)
-            await self._report(manifest, self._ready(manifest, machine) | said)
+            await tell_target(self.tools.api, manifest, self.switched.ready(manifest, machine) | said)
         if step in ("TellPrepared", "WirePorts") and manifest is not None:
-            await self._report(manifest, self._ready(manifest, machine))
+            await tell_target(self.tools.api, manifest, self.switched.ready(manifest, machine))
         if step == "TellGone" and manifest is not None:
-            await self._report(manifest, gone(manifest))
+            await tell_target(self.tools.api, manifest, gone(manifest))
         return _LOOK_S if seen.coming is not None else _QUIET_S
 
     async def _wire(self, vm_uid: str, vm: VirtualMachine | None, coming: Coming) -> None:
@@ -178,6 +174,14 @@ class IncomingMoves:
         self._told.pop(vm_uid, None)
         self._wired.pop(vm_uid, None)
         self.look_again(vm_uid)
+
+    async def _look_or_tell(self, vm_uid: str, manifest: Manifest | None, coming: Coming | None) -> Arriving:
+        try:
+            return await self._look(vm_uid, manifest, coming)
+        except QuantixError as error:
+            if manifest is not None:
+                await self._readying.tell_hindrance(vm_uid, manifest, error)
+            raise
 
     async def _look(self, vm_uid: str, manifest: Manifest | None, coming: Coming | None) -> Arriving:
         domain = await self.tools.hypervisor.domain(domain_name(vm_uid)) if coming else None
@@ -200,6 +204,7 @@ class IncomingMoves:
             migration=uid,
             gave_up=source is not None and source.outcome == "GaveUp",
             epoch=epoch,
+            refused=manifest is not None and is_refused(manifest),
             coming=coming,
             domain=domain is not None,
             mine=mine,
@@ -209,48 +214,6 @@ class IncomingMoves:
         if not seen.known or not epoch or (mine if coming is None else coming.epoch):
             return seen
         return replace(seen, claims=await word_of_claims(self.tools, VmRef(vm_uid, vm), coming))
-
-    async def _prepare(self, vm_uid: str, manifest: Manifest) -> float | None:
-        vm = self._machine(vm_uid)
-        if vm is None:
-            return _LOOK_S
-        source = str(manifest["status"]["sourceHost"])
-        coming = Coming(manifest["metadata"]["uid"], source)
-        try:
-            coming = await coming_of(self.tools, vm, coming.uid, source)
-            # noted first: whatever is half made is found again
-            await asyncio.to_thread(self._store.save, vm_uid, coming)
-            await prepare(self.tools, VmRef(vm_uid, vm))
-        except WaitingError as wait:
-            if wait.reason == "SecretNotGranted" and self._has_time(coming.uid):
-                return wait.retry_after_s
-            return await self._refuse(vm_uid, manifest, coming, wait)
-        except (QuantixError, OSError) as error:
-            return await self._refuse(vm_uid, manifest, coming, error)
-        self._waits_since_s.pop(coming.uid, None)
-        await asyncio.to_thread(self._store.save, vm_uid, replace(coming, prepared=True))
-        await self._report(manifest, self._ready(manifest, vm))
-        log.info("ready for a guest", uid=vm_uid, source=source)
-        return _LOOK_S
-
-    def _ready(self, manifest: Manifest, vm: VirtualMachine | None) -> dict[str, Any]:
-        migration = model_of(VirtualMachineMigration, manifest)
-        can = self.switched.can_come(migration, vm) if vm is not None else None
-        return {"prepared": True} | ({} if can is None else {"postCopy": can})
-
-    def _has_time(self, migration: str) -> bool:
-        """The operator lets this host read Secrets as soon as it sees where the VM goes."""
-        now_s = self.tools.clock.monotonic()
-        return now_s - self._waits_since_s.setdefault(migration, now_s) < _GRANTED_S
-
-    async def _refuse(
-        self, vm_uid: str, manifest: Manifest, coming: Coming, error: QuantixError | OSError
-    ) -> float:
-        log.warning("a guest is not received", uid=vm_uid, source=coming.source, error=str(error))
-        await self._report(manifest, refusal(error))
-        await clear_up(self.tools, VmRef(vm_uid, self._machine(vm_uid)), coming)
-        await self._forget(vm_uid)
-        return _QUIET_S
 
     async def _take_over(
         self, vm_uid: str, manifest: Manifest | None, coming: Coming, epoch: int
@@ -269,17 +232,8 @@ class IncomingMoves:
         outcome = await self.switched.outcome(vm_uid, coming)
         if outcome != "Coming" and manifest is not None and manifest["metadata"]["uid"] == coming.uid:
             said = {"prepared": True, "outcome": outcome, "epoch": coming.epoch}
-            await self._report(manifest, self._ready(manifest, vm) | said)
+            await tell_target(self.tools.api, manifest, self.switched.ready(manifest, vm) | said)
         return _LOOK_S
-
-    async def _report(self, manifest: Manifest, target: Mapping[str, Any]) -> None:
-        fields = {"status": {"target": dict(target)}}
-        try:
-            await apply_if_changed(
-                self.tools.api, VIRTUAL_MACHINE_MIGRATIONS, manifest, fields, manager=MANAGER_TARGET
-            )
-        except NotFound:
-            log.info("the migration is gone", name=manifest["metadata"]["name"])
 
     def _named(self, vm_uid: str, coming: Coming | None) -> Manifest | None:
         """The newest migration that brings this VM here; else that of what is here, also once it is over."""

@@ -54,8 +54,11 @@ class Leaving:
     `target_epoch`: under which it is the target's altogether, 0 before; `went_on`: the API has the VM no
     more, or has gone on with it elsewhere or nowhere, so nobody will say that it runs there. `post_copy`:
     whether it is to be switched where it must be, None: as the VM says; `may_switch`: whether the target can.
-    `sent`: in this process the sending ended well, `failure`: it failed (`by_target`: there), `sending`: it
-    goes on, and `progress` is how far; also of what an earlier process began.
+    `sent`: in this process the sending ended well, `sent_for_s` ago; `failure`: it failed (`by_target`:
+    there), `sending`: it goes on, and `progress` is how far; also of what an earlier process began.
+    `prepared`: the target is ready, and until it is, `hindrance` is what it said that it waits for;
+    `certified`: QEMU here can be known by the target. `waits_s`: for how long its hosts are chosen, by this
+    host's clock.
     """
 
     migration: str
@@ -63,11 +66,15 @@ class Leaving:
     told: bool = False
     cancelled: bool = False
     prepared: bool = False
+    hindrance: str = ""
+    certified: bool = True
+    waits_s: float = 0.0
     refusal: str | None = None
     target_epoch: int = 0
     went_on: bool = False
     sending: bool = False
     sent: bool = False
+    sent_for_s: float = 0.0
     failure: str = ""
     by_target: bool = False
     progress: SendingProgress | None = None

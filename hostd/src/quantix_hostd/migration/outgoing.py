@@ -43,13 +43,14 @@ class Target(Protocol):
 
 @dataclass(frozen=True)
 class Sent:
-    """How the sending of a guest in this process stands: `done`, the guest is there; or `error`; or neither,
-    it goes on.
+    """How the sending of a guest in this process stands: `done`, the guest is there, since `ended_s`; or
+    `error`; or neither, it goes on.
     """
 
     migration: str
     done: bool = False
     error: QuantixError | None = None
+    ended_s: float = 0.0
 
 
 class OutgoingMoves:
@@ -165,9 +166,10 @@ class OutgoingMoves:
     async def _send(self, vm_uid: str, domain: str, migration: str, sending: Sending, target: Target) -> None:
         began_s = self._clock.monotonic()
         error = await self._failure(domain, migration, sending, target)
-        self._count(vm_uid, error, self._clock.monotonic() - began_s)
+        ended_s = self._clock.monotonic()
+        self._count(vm_uid, error, ended_s - began_s)
         log.info("guest sent", uid=vm_uid, to=sending.host, error=str(error or ""))
-        self._sent[vm_uid] = Sent(migration, done=error is None, error=error)
+        self._sent[vm_uid] = Sent(migration, done=error is None, error=error, ended_s=ended_s)
         self._look_again(vm_uid)
 
     async def _failure(

@@ -34,7 +34,7 @@ from quantix_hostd.claims import (
 )
 from quantix_hostd.domainxml.view import view
 from quantix_hostd.facts.domain import DomainSnapshot, DomainState
-from quantix_hostd.migration.kept import Coming
+from quantix_hostd.migration.coming import Coming
 from quantix_hostd.virtualmachine import actions as do
 from quantix_hostd.virtualmachine.apply import apply
 from quantix_hostd.virtualmachine.firmware import keeps_state

@@ -29,13 +29,24 @@ def is_over(manifest: Manifest) -> bool:
     return status_of(manifest).get("phase") in OVER
 
 
+def has_answered(manifest: Manifest) -> bool:
+    """Whether the target has said that the guest may come, or how that ended."""
+    said = status_of(manifest).get("target") or {}
+    return "prepared" in said or "outcome" in said
+
+
+def is_refused(manifest: Manifest) -> bool:
+    """Whether its target said that the guest cannot come."""
+    return (status_of(manifest).get("target") or {}).get("outcome") == "Refused"
+
+
 def newest(manifests: list[Manifest]) -> Manifest | None:
     return max(manifests, key=lambda item: str(item["metadata"]["creationTimestamp"]), default=None)
 
 
 def gone(manifest: Manifest) -> dict[str, str]:
-    """Nothing is here any more; why it was refused stays."""
-    before = status_of(manifest).get("target") or {}
+    """Nothing is here any more; why it was refused stays, what it only waited for does not."""
+    before = (status_of(manifest).get("target") or {}) if has_answered(manifest) else {}
     return {"outcome": "Gone"} | {name: before[name] for name in ("reason", "message") if name in before}
 
 
@@ -46,7 +57,13 @@ def not_ours(name: str, host: str) -> dict[str, str]:
 
 
 def refusal(error: QuantixError | OSError) -> dict[str, str]:
+    """It cannot come, which is final."""
+    return {"outcome": "Refused"} | hindrance(error)
+
+
+def hindrance(error: QuantixError | OSError) -> dict[str, str]:
+    """Why it cannot come now."""
     if isinstance(error, QuantixError):
-        return {"outcome": "Refused", "reason": error.reason, "message": message_of(error)[:MESSAGE_LENGTH]}
+        return {"reason": error.reason, "message": message_of(error)[:MESSAGE_LENGTH]}
     text = render("TargetFailed", said=error.strerror or str(error)).text
-    return {"outcome": "Refused", "reason": "TargetFailed", "message": text}
+    return {"reason": "TargetFailed", "message": text}

@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import structlog
 
 from quantix_api import VirtualMachine, VirtualMachineMigration
 from quantix_api.errors import QuantixError, TransientError
+from quantix_client.reading import model_of
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.migration.arrival import Fate, answer_to, fate_of
-from quantix_hostd.migration.kept import Coming, ComingStore, IncomingMove
+from quantix_hostd.migration.coming import Coming, ComingStore, IncomingMove
 from quantix_hostd.migration.receiving import drop, is_handed_over, take_over
 from quantix_hostd.virtualmachine.tools import VmTools
 from quantix_hostd.virtualmachine.vm_ref import VmRef
@@ -43,7 +45,13 @@ class SwitchedGuests:
     _lets: dict[str, bool] = field(default_factory=dict)
     """By UID of the migration that was asked about last."""
 
-    def can_come(self, migration: VirtualMachineMigration, vm: VirtualMachine) -> bool | None:
+    def ready(self, manifest: dict[str, Any], vm: VirtualMachine | None) -> dict[str, Any]:
+        """What the target says of one that may come."""
+        migration = model_of(VirtualMachineMigration, manifest)
+        can = self._can_come(migration, vm) if vm is not None else None
+        return {"prepared": True} | ({} if can is None else {"postCopy": can})
+
+    def _can_come(self, migration: VirtualMachineMigration, vm: VirtualMachine) -> bool | None:
         """Whether the source may switch it, as far as this host goes; None where nobody wishes that."""
         wished, uid = migration.spec.post_copy, migration.metadata.uid
         if not (vm.spec.migration.post_copy if wished is None else wished):

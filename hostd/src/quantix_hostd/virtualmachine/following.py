@@ -15,6 +15,7 @@ from quantix_hostd.facts.copies import LiveMove
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.virtualmachine.disk_move import DiskMove, wait_for_turn
 from quantix_hostd.virtualmachine.io_error_plan import is_paused_by_io_error
+from quantix_hostd.virtualmachine.leaving_reasons import hindrance
 from quantix_hostd.virtualmachine.move_plan import waits_for_turn
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.steps import Plan
@@ -70,10 +71,14 @@ def follow_moves(tools: VmTools, observed: Observed, plan: Plan) -> None:
 
 async def follow_leaving(tools: VmTools, observed: Observed, plan: Plan) -> None:
     """Tell how far the guest is on its way to another host."""
-    record = plan.record.leaving
-    if tools.departures is None or record is None:
+    record, leaving = plan.record.leaving, observed.leaving
+    if tools.departures is None:
         return
-    await tools.departures.report(observed.uid, record, observed.leaving)
+    why = hindrance(observed, plan.record)
+    if record is not None and (leaving is None or leaving.migration == record.migration):
+        await tools.departures.report(observed.uid, record, leaving, why)
+    elif leaving is not None and why is not None:
+        await tools.departures.tell_hindrance(observed.uid, leaving, why)
 
 
 def _told(move: DiskMove, observed: Observed, plan: Plan) -> LiveMove:

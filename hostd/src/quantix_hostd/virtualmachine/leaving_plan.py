@@ -40,7 +40,14 @@ from quantix_hostd.virtualmachine.leaving_actions import (
     SwitchOver,
     TellTarget,
 )
-from quantix_hostd.virtualmachine.leaving_reasons import failure, obstacle, told
+from quantix_hostd.virtualmachine.leaving_reasons import (
+    LINGERS_S,
+    failure,
+    obstacle,
+    own_hindrance,
+    told,
+    too_late,
+)
 from quantix_hostd.virtualmachine.observed import Observed
 from quantix_hostd.virtualmachine.record import Record, StopReason
 from quantix_hostd.virtualmachine.steps import Plan, with_record
@@ -113,8 +120,10 @@ def _plan_beginning(
     given_up = obstacle(observed, leaving, why)
     if given_up is not None:
         return _stays(observed, record, replace(kept, since_s=0.0), *given_up)
-    if not leaving.prepared or observed.kept_still or _is_between_pools(observed):
-        return None
+    own = own_hindrance(observed, leaving)
+    if not leaving.prepared or own is not None:
+        late = too_late(observed, leaving, own if leaving.prepared else None)
+        return _stays(observed, record, replace(kept, since_s=0.0), *late) if late is not None else None
     encrypted = tuple(
         (volume.place, volume.volume)
         for volume in observed.volumes
@@ -127,16 +136,6 @@ def _plan_beginning(
     return with_record(observed, replace(record, leaving=kept), send, requeue_after_s=_LOOK_S)
 
 
-def _is_between_pools(observed: Observed) -> bool:
-    """Whether something of a disk lies, or is about to lie, in a second pool, which may be a directory here:
-    this host clears that up while it acts on the volume, and what the guest takes along becomes the target's.
-    A move that has not begun waits itself (`move_plan`).
-    """
-    known = [found.claim for found in observed.claims if found.claim is not None]
-    begun = any(move.begun for move in observed.moves)
-    return begun or any(claim.moved_from or claim.moving_to for claim in known)
-
-
 def _plan_sending(
     observed: Observed, record: Record, kept: LeavingRecord, leaving: Leaving, why: StopReason | None
 ) -> Plan:
@@ -144,7 +143,8 @@ def _plan_sending(
     if leaving.sent:
         if observed.runs:
             # seen before it ended, or about to end
-            return with_record(observed, record, requeue_after_s=_SOON_S)
+            again_s = _SOON_S if leaving.sent_for_s < LINGERS_S else _WAIT_S
+            return with_record(observed, record, requeue_after_s=again_s)
         handing = replace(
             kept, step="handing", epoch=observed.epoch + 1, downtime_ms=leaving.stood_still_ms or 0
         )

@@ -121,7 +121,7 @@ def _next_look_s(observed: Observed, live: PlugPlan, moving: MovePlan) -> float 
     the time of a restart.
     """
     looks = [live.ask_again_s, moving.again_s, _next_restart_s(observed)]
-    looks.append(_GUEST_LOOK_S if observed.kept_still else None)
+    looks.append(_GUEST_LOOK_S if observed.kept_still or observed.leaving is not None else None)
     looks.append(reset_in_s(observed, live.record))
     if not guest_is_ready(observed):
         looks.append(_GUEST_LOOK_S)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from quantix_api.errors import QuantixError, TransientError
 from quantix_hostd.api.server import ApiServer, bind, server_context
 from quantix_hostd.clients.other_hostd import OtherHostd
-from quantix_hostd.migration.kept import IncomingMove
+from quantix_hostd.migration.coming import IncomingMove
 from quantix_hostd.migration.sent_domain import Awaited
 from quantix_lab.api_world import UID, ApiWorld
 from quantix_lab.small_authority import SmallAuthority
@@ -171,3 +172,29 @@ async def test_nothing_is_sent_where_the_door_does_not_open(target: Target) -> N
     with pytest.raises(TransientError, match="503"):
         await target.other().connect_libvirt("m1", "10.0.0.2")
     assert target.seen == []
+
+
+async def test_a_migration_has_no_more_than_two_ways_at_once(target: Target) -> None:
+    ways = [await target.other().connect_libvirt("m1", "10.0.0.2") for _ in range(2)]
+    with pytest.raises(TransientError, match="429"):
+        await target.other().connect_libvirt("m1", "10.0.0.2")
+    assert len(target.open) == 2
+    _, _, close = ways[0]
+    await close()
+    await asyncio.wait_for(target.closed.wait(), 5)
+    ways.append(await target.other().connect_libvirt("m1", "10.0.0.2"))
+    for _, _, close in ways[1:]:
+        await close()
+
+
+@pytest.mark.parametrize("body", [b"", b"no JSON", b"\xff\xfe", b"[]", b'{"epoch": true}', b'{"epoch": -1}'])
+@pytest.mark.parametrize("asked", ["switching", "handed-over"])
+async def test_a_body_that_says_no_epoch_is_refused(target: Target, asked: str, body: bytes) -> None:
+    context = ssl.create_default_context(cadata=target.authority.pem)
+    target.load(context, "quantix:host:h2")
+    url = f"https://127.0.0.1:{target.port}/v1/migrations/m1/{asked}"
+    async with (
+        ClientSession() as session,
+        session.post(url, data=body, ssl=context, server_hostname="h1") as answer,
+    ):
+        assert (answer.status, await answer.text()) == (400, 'The body is to be {"epoch": N}.')

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantix_hostd.migration.arrival import Arriving, Step, answer_to, plan_arrival
-from quantix_hostd.migration.kept import Coming
+from quantix_hostd.migration.coming import Coming
 
 HALF = Coming("m1", "h1", prepared=True)
 HALF_MADE = Coming("m1", "h1")
@@ -45,6 +45,13 @@ CASES: list[tuple[str, Arriving, Step]] = [
         Arriving(True, "m1", epoch=2, coming=OURS, claims="NotOurs"),
         "TakeOver",
     ),
+    ("what was refused is not made ready for again", Arriving(True, "m1", refused=True), "Wait"),
+    (
+        "what was made of one that was refused goes",
+        Arriving(True, "m1", refused=True, coming=HALF_MADE),
+        "ClearUp",
+    ),
+    ("what was ready was not refused", Arriving(True, "m1", refused=True, coming=HALF), "TellPrepared"),
     ("a VM of this host does not come", Arriving(True, "m1", mine=True), "Wait"),
     ("one that is ready tells so", Arriving(True, "m1", coming=HALF), "TellPrepared"),
     ("what was left half made is made again", Arriving(True, "m1", coming=HALF_MADE), "Prepare"),
@@ -74,6 +81,7 @@ ARRIVING = st.builds(
     migration=st.sampled_from(["", "m1", "m2"]),
     gave_up=st.booleans(),
     epoch=st.sampled_from([0, 2]),
+    refused=st.booleans(),
     coming=st.none() | st.sampled_from([HALF, HALF_MADE, WITH_DATA, OURS]),
     domain=st.booleans(),
     mine=st.booleans(),
@@ -105,8 +113,10 @@ def test_it_is_never_cleared_up_without_the_sources_word_or_that_of_the_claims(s
         given_up = seen.gave_up and seen.migration == seen.coming.uid
         # by the claims nothing is handed over, and either nothing came or nobody can do so any more
         never = seen.epoch and (seen.claims == "Spent" or (seen.claims == "NotOurs" and not seen.domain))
+        # none is sent to a host that was never ready
+        refused = seen.refused and not (seen.coming.prepared or seen.domain)
         # or the word of the leader, which fenced the source
-        assert later or given_up or never or (seen.mine and not seen.coming.copies)
+        assert refused or later or given_up or never or (seen.mine and not seen.coming.copies)
 
 
 @given(ARRIVING)

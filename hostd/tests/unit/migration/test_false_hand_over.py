@@ -9,7 +9,7 @@ import pytest
 
 from quantix_hostd.claims import Claim, Holder
 from quantix_hostd.facts.domain import DomainState
-from quantix_hostd.migration.kept import ComingStore
+from quantix_hostd.migration.coming import ComingStore
 from quantix_lab.arriving_guest import Arrival, arriving
 from quantix_lab.vm_world import CLUSTER
 

@@ -15,7 +15,7 @@ from quantix_api.resources import STORAGE_POOLS
 from quantix_hostd.claims import VolumePlace, new_claim
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.facts.switch import PortProblem
-from quantix_hostd.migration.kept import ComingStore, IncomingMove
+from quantix_hostd.migration.coming import ComingStore, IncomingMove
 from quantix_hostd.migration.sent_domain import why_not
 from quantix_hostd.volume.disk_header import read_volume
 from quantix_lab.arriving_guest import OURS, Arrival, arriving

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantix_api.errors import PermanentError
-from quantix_hostd.clients.libvirt_packets import ALLOWED, FINISH, PREPARE, MayGoOn, PacketGate
+from quantix_hostd.clients.libvirt_packets import (
+    ALLOWED,
+    FINISH,
+    MOST_BYTES,
+    PREPARE,
+    MayGoOn,
+    PacketGate,
+)
 
 REMOTE, KEEPALIVE = 0x20008086, 0x6B656570
 CALL, REPLY, STREAM = 0, 1, 3
@@ -204,3 +211,13 @@ async def test_whatever_its_flags_no_guest_goes_on_that_is_not_this_hosts(flags:
     except PermanentError:
         return
     assert struct.unpack_from(">I", out, len(out) - 8)[0] & PAUSED
+
+
+@pytest.mark.parametrize("length", [MOST_BYTES, MOST_BYTES + 1])
+async def test_no_more_is_kept_of_a_packet_than_a_migration_says(length: int) -> None:
+    begun = struct.pack(">I", length) + b"begun"
+    if length <= MOST_BYTES:
+        assert await passed(gate(), begun) == b""
+    else:
+        with pytest.raises(PermanentError, match=f"a packet of {length} bytes"):
+            await passed(gate(), begun)

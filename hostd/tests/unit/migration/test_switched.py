@@ -15,7 +15,7 @@ from quantix_hostd.facts.domain import (
     RUNNING_POST_COPY_FAILED,
     DomainState,
 )
-from quantix_hostd.migration.kept import ComingStore, IncomingMove
+from quantix_hostd.migration.coming import ComingStore, IncomingMove
 from quantix_hostd.migration.switched import HOLD_S
 from quantix_lab.arriving_guest import OURS, Arrival, arriving
 

@@ -40,6 +40,7 @@ from quantix_operator.migration.verdicts import (
     failed,
     gave_up,
     handed_epoch,
+    has_acted,
     is_denied,
     lost_memory,
     lost_on_the_way,
@@ -155,7 +156,7 @@ def _unnamed(move: Move, observed: Observed) -> tuple[Action, ...]:
         return _told(move, _arrived(move))
     if vm.status.migration is not None or assignment.host != status.source_host:
         return _told(move, lost_track())
-    silent = source is None and status.target is None
+    silent = not has_acted(move.migration)
     if silent and (move.migration.spec.cancel or move.migration.deleting or vm.deleting):
         return _told(move, cancelled(move))
     if silent and (held := _held_back(move, vm)) is not None:

@@ -5,7 +5,7 @@ Hosts' words are quoted, and their reasons held against the table: a host says w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from quantix_api import VirtualMachineMigration
 from quantix_api.facts import Fact, fact
@@ -148,9 +148,30 @@ def under_way(move: Move, silent: Mapping[str, str]) -> Tell:
     for host in hosts.values():
         if host in silent:
             return Tell(phase, fact("Ready", "False", phase, silent=host, at=silent[host]))
+    for host, said in _hindrances(move, hosts):
+        return Tell(phase, fact("Ready", "False", phase, host=host, said=cause_of(said)))
+    target = status.target
+    if phase == "Preparing" and target is not None and target.prepared:
+        return Tell(phase, fact("Ready", "False", phase, **hosts, name=name))
     if phase == "Preparing":
         return Tell(phase, fact("Ready", "False", phase, target=hosts["target"], name=name))
     return Tell(phase, fact("Ready", "False", phase, **hosts, name=name))
+
+
+def _hindrances(move: Move, hosts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What a host says that it waits for: the source, which has the guest, before the target."""
+    source, target = move.migration.status.source, move.migration.status.target
+    if source is not None and source.outcome is None and source.message:
+        yield hosts["source"], source.message
+    if target is not None and target.outcome is None and not target.prepared and target.message:
+        yield hosts["target"], target.message
+
+
+def has_acted(migration: VirtualMachineMigration) -> bool:
+    """Whether a host has done anything for it, not only said what it waits for."""
+    source, target = migration.status.source, migration.status.target
+    began = source is not None and (source.mode is not None or source.outcome is not None)
+    return began or (target is not None and (bool(target.prepared) or target.outcome is not None))
 
 
 def _phase(move: Move) -> str:

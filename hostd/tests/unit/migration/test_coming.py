@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from quantix_api.layout import Layout
-from quantix_hostd.migration.kept import Coming, ComingStore
+from quantix_hostd.migration.coming import Coming, ComingStore
 
 COMING = Coming(
     "m1",

@@ -44,9 +44,9 @@ class Qemu:
         argv += ["-device", "virtio-blk-pci,drive=d,bootindex=1", "-serial", f"file:{self._console}"]
         argv += ["-qmp", f"unix:{control},server=on,wait=off", *(word.attrib["value"] for word in line)]
         self._process = subprocess.Popen([*argv, *options], stdin=subprocess.DEVNULL)
-        eventually("its QMP", control.exists, 30)
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(str(control))
+        # its file is there some moments before anybody listens
+        eventually("its QMP", lambda: self._socket.connect_ex(str(control)) == 0, 30)
         self._lines = self._socket.makefile("r")
         self._lines.readline()
         self.ask("qmp_capabilities")

@@ -33,13 +33,14 @@ class DiskSeen:
 class GuestSeen:
     """The VM's guest, as far as it is here. `steady`: it runs, or its user paused it. `leaves`: it is on its
     way to another host. `held_epoch`: under which its claims are held. `encrypted_disk`: one that QEMU has
-    open for it, asked for or not, "" for none.
+    open for it, asked for or not, "" for none. `memory_bytes`: of its memory, as much as it has now.
     """
 
     steady: bool
     leaves: bool = False
     held_epoch: int = 0
     encrypted_disk: str = ""
+    memory_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from quantix_hostd.restoring import begin_restore, end_restore, give_up_restore,
 from quantix_hostd.snapshot.tools import SnapshotTools
 from quantix_hostd.snapshot_place import SnapshotPlace, place_of_disk
 from quantix_hostd.thread_calls import to_the_end
+from quantix_hostd.transfer.room import Share
 from quantix_hostd.transfer.transfers import Transfer
 
 _AGAIN_S = 2.0
@@ -211,17 +212,19 @@ class SettingBack:
         stored = [await asyncio.to_thread(storage.stored_bytes, disk.pool, disk.kept) for disk in local]
         transfer.total_bytes, done_bytes = sum(stored) or None, 0
 
-        async def look(disk: _Disk) -> None:
-            copied = await asyncio.to_thread(storage.put_back_bytes, disk.pool, disk.place)
-            transfer.on_progress(done_bytes + copied)
+        async def put_back(disk: _Disk, share: Share | None = None) -> None:
+            async def look() -> None:
+                if share is not None:
+                    copied = await asyncio.to_thread(storage.put_back_bytes, disk.pool, disk.place)
+                    share.written_bytes = copied
+                    transfer.on_progress(done_bytes + copied)
 
-        async def put_back(disk: _Disk) -> None:
-            call = partial(storage.put_back, disk.pool, disk.kept, disk.place)
-            await to_the_end(call, partial(look, disk))
+            await to_the_end(partial(storage.put_back, disk.pool, disk.kept, disk.place), look)
 
         for disk, needed in zip(local, stored, strict=True):
-            await self._check_room(disk, needed)
-            await put_back(disk)
+            with self.tools.room.share(disk.pool, needed, needed, _WHAT) as share:
+                await self.tools.room.promise_or_wait(share, needed)
+                await put_back(disk, share)
             done_bytes += needed
         # from here on no disk is what it was
         for disk in disks:
@@ -231,10 +234,6 @@ class SettingBack:
                 await put_back(disk)
         for disk in local:
             await asyncio.to_thread(storage.switch_back, disk.pool, disk.place)
-
-    async def _check_room(self, disk: _Disk, needed: int) -> None:
-        with self.tools.room.share(disk.pool, None, needed, _WHAT) as share:
-            await self.tools.room.promise_or_wait(share, needed)
 
     async def _set_state_back(
         self, restore: VirtualMachineRestore, snapshot: VirtualMachineSnapshot, disks: Sequence[_Disk]

@@ -17,6 +17,7 @@ from quantix_hostd.clients.pool import Pool
 from quantix_hostd.clients.pool_dir import PoolDir, Space
 from quantix_hostd.clients.pool_rbd import PoolRbd
 from quantix_hostd.clients.qemu_img import QemuImg
+from quantix_hostd.clients.rbd_import import create_blank
 from quantix_hostd.clients.state_store import StateObjects
 from quantix_hostd.snapshot import storage
 from quantix_hostd.snapshot.beginning import Beginning, Begun
@@ -146,7 +147,7 @@ async def test_memory_is_fetched_from_ceph_only_where_the_host_has_room(
 ) -> None:
     pool = pool_in_memory(monkeypatch, tmp_path)[0]
     kept_in = SnapshotStorage(Layout(tmp_path), cast(QemuImg, None), cast(StateObjects, None))
-    storage.create_blank(pool, pool.memory_name("s1"), 20 * MIB)
+    create_blank(pool, pool.memory_name("s1"), 20 * MIB)
     fetched: list[object] = []
 
     async def convert(_: object, target: object, timeout_s: float) -> None:

@@ -45,11 +45,14 @@ class GuestSeen:
 
 @dataclass(frozen=True)
 class WorkSeen:
-    """The taking as this process does it: whether it goes on, how far it is, or what it ended with."""
+    """The taking as this process does it: whether it goes on, how far it is, or what it ended with.
+    `untold`: why nobody knows now how far it is, "" while that is known.
+    """
 
     running: bool = False
     progress: CopyProgress | None = None
     error: QuantixError | None = None
+    untold: str = ""
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,7 @@ class Taking:
         self._tools = tools
         self._beginning = Beginning(tools)
         self._transfers: Transfers[None] = Transfers("snapshot", on_end)
+        self._untold: dict[str, str] = {}
 
     def seen(self, uid: str) -> WorkSeen:
         """The task as it is now."""
@@ -99,7 +100,7 @@ class Taking:
         if transfer is None:
             return WorkSeen()
         progress = CopyProgress(*transfer.shown) if transfer.running and transfer.shown[1] else None
-        return WorkSeen(transfer.running, progress, transfer.error)
+        return WorkSeen(transfer.running, progress, transfer.error, self._untold.get(uid, ""))
 
     def begin(self, snapshot: VirtualMachineSnapshot, kept: Kept) -> None:
         """Take it; `kept` is written down."""
@@ -113,6 +114,7 @@ class Taking:
     async def forget(self, uid: str) -> None:
         """End its task, and forget how it went."""
         await self._transfers.forget(uid)
+        self._untold.pop(uid, None)
 
     async def stop(self) -> None:
         """What goes on in QEMU goes on; the next process finds it."""
@@ -224,8 +226,10 @@ class Taking:
             copy = await self._tools.vms.hypervisor.disks_copy(domain_name(kept.vm_uid))
         except TransientError as error:
             if error.reason in _PASSING:
+                self._untold[kept.uid] = error.message.rstrip(".")
                 return False
             copy = DisksCopy(CopyStep.FAILED, said=error.message)
+        self._untold.pop(kept.uid, None)
         if copy.step is CopyStep.RUNNING and copy.progress is not None:
             transfer.total_bytes = copy.progress.total_bytes
             transfer.on_progress(copy.progress.done_bytes)

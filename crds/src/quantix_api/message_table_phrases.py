@@ -92,6 +92,7 @@ SNAPSHOT_TOO_LARGE = (
     "without its memory it would go on"
 )
 SNAPSHOT_STATE_CHANGED = "what its firmware or TPM remembers changed at that moment"
+SNAPSHOT_NOT_STOPPED = "libvirt was told to end the copying of its disks, and has not yet"
 SNAPSHOT_UNTOLD = "libvirt does not say why"
 """What kept a snapshot of a running VM from being finished."""
 AGENT_REFUSED = "the guest's agent refused"

@@ -76,6 +76,12 @@ POOL_TEMPLATES: tuple[Template, ...] = (
     ),
     Template(
         "PoolFull",
+        "VirtualMachineSnapshot, VirtualMachine",
+        "The file system of {directory} on {host} has no room for {what}.",
+        "make room there; it goes on by itself",
+    ),
+    Template(
+        "PoolFull",
         "Volume, Image",
         "There is no room for {what}. Said: {said}.",
         "delete volumes or images, or add disks; it goes on by itself",

@@ -38,6 +38,12 @@ _OF_SNAPSHOTS = (
     Template(
         "Taking",
         _SNAPSHOT,
+        "{host} is taking it, and is not told how far its disks are copied. Said: {said}.",
+        "look at libvirt and the guest's QEMU on {host}; it goes on by itself",
+    ),
+    Template(
+        "Taking",
+        _SNAPSHOT,
         "It waits for {silent}, which is silent.",
         "bring {silent} back; then it goes on by itself",
     ),

@@ -48,6 +48,7 @@ from quantix_hostd.secret_values import SecretValues
 from quantix_hostd.snapshot.kept import KeptStore
 from quantix_hostd.snapshot.storage import SnapshotStorage
 from quantix_hostd.storage_parts import StorageParts
+from quantix_hostd.transfer.room import Room
 from quantix_hostd.virtualmachine.console import ConsoleHub
 from quantix_hostd.virtualmachine.cpu_book import CpuBook
 from quantix_hostd.virtualmachine.desired import HostFacts
@@ -171,7 +172,7 @@ class VmWorld(SkippingClock):
     @asynccontextmanager
     async def _memory(self, pool: str, snapshot: str) -> AsyncIterator[Path]:
         storage = SnapshotStorage(self.layout, QemuImg(OpenSandbox()), self.storage.states)
-        async with storage.memory(await self.pools.pool(pool), snapshot) as path:
+        async with storage.memory(await self.pools.pool(pool), snapshot, Room()) as path:
             yield path
 
     def put(self, kind: Resource, name: str, namespace: str = "", **parts: Any) -> Manifest:

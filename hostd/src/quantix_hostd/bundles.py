@@ -50,7 +50,6 @@ from quantix_hostd.pool_asks import PoolAsks
 from quantix_hostd.pools import HostPools
 from quantix_hostd.snapshot.kept import KeptStore
 from quantix_hostd.transfer.receiving import Receiving
-from quantix_hostd.transfer.room import Room
 from quantix_hostd.transfer.upload_slots import UploadSlots
 from quantix_hostd.virtualmachine.departed import DepartedGuests
 from quantix_hostd.virtualmachine.objects import StoredObjects
@@ -154,8 +153,8 @@ def arrivals(hostd: Hostd, vms: VmTools) -> IncomingMoves:
     )
 
 
-def image_tools(hostd: Hostd, room: Room, slots: UploadSlots) -> ImageTools:
-    """For the images; `room` and `slots` are what theirs and the volumes' transfers share."""
+def image_tools(hostd: Hostd, slots: UploadSlots) -> ImageTools:
+    """For the images; `slots` are what theirs and the volumes' transfers share."""
     return ImageTools(
         api=hostd.api,
         images=hostd.watches.stores[IMAGES],
@@ -165,7 +164,7 @@ def image_tools(hostd: Hostd, room: Room, slots: UploadSlots) -> ImageTools:
         hosts=OtherHosts(
             Holders(hostd.api, hostd.settings.name), PeerSource(partial(trust_of_hosts, hostd.api))
         ),
-        room=room,
+        room=hostd.room,
         slots=slots,
         volumes_based_on=volumes_based_on,
         events=hostd.events,
@@ -181,7 +180,7 @@ def upload_tools(hostd: Hostd, receiving: Receiving, slots: UploadSlots) -> Uplo
     return UploadTools(hostd.api, *known, hostd.pools, receiving, slots, host)
 
 
-def volume_tools(hostd: Hostd, vms: VmTools, room: Room) -> VolumeTools:
+def volume_tools(hostd: Hostd, vms: VmTools) -> VolumeTools:
     """For the volumes; `hostd` has made its images and uploads by then."""
     stores = hostd.watches.stores
     return VolumeTools(
@@ -197,7 +196,7 @@ def volume_tools(hostd: Hostd, vms: VmTools, room: Room) -> VolumeTools:
         copies=hostd.images,
         uploads=hostd.volume_uploads,
         maker=hostd.disks,
-        room=room,
+        room=hostd.room,
         claims=hostd.claims,
         events=hostd.events,
         live_moves=hostd.live_moves,

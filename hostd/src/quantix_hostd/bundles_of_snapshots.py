@@ -17,14 +17,13 @@ from quantix_api.resources import (
 from quantix_hostd.snapshot.kept import KeptStore
 from quantix_hostd.snapshot.storage import SnapshotStorage
 from quantix_hostd.snapshot.tools import SnapshotTools
-from quantix_hostd.transfer.room import Room
 from quantix_hostd.virtualmachine.tools import VmTools
 
 if TYPE_CHECKING:
     from quantix_hostd.assembly import Hostd
 
 
-def snapshot_tools(hostd: Hostd, vms: VmTools, room: Room) -> SnapshotTools:
+def snapshot_tools(hostd: Hostd, vms: VmTools) -> SnapshotTools:
     """For snapshots, and what is set back to them; `hostd` has made its volumes and VMs by then."""
     stores, layout = hostd.watches.stores, hostd.settings.layout
     return SnapshotTools(
@@ -39,7 +38,7 @@ def snapshot_tools(hostd: Hostd, vms: VmTools, room: Room) -> SnapshotTools:
         guests=hostd.machines,
         states=vms.states,
         lending=hostd.volumes.lending,
-        room=room,
+        room=hostd.room,
         passphrases=hostd.passphrases,
         events=hostd.events,
         look_again=partial(hostd.dispatcher.add, VIRTUAL_MACHINES),
@@ -52,5 +51,5 @@ def snapshot_tools(hostd: Hostd, vms: VmTools, room: Room) -> SnapshotTools:
 async def kept_memory(hostd: Hostd, pool: str, snapshot: str) -> AsyncIterator[Path]:
     """What a snapshot keeps of a guest's memory."""
     storage = SnapshotStorage(hostd.settings.layout, hostd.qemu_img, hostd.storage.states)
-    async with storage.memory(await hostd.pools.pool(pool), snapshot) as path:
+    async with storage.memory(await hostd.pools.pool(pool), snapshot, hostd.room) as path:
         yield path

@@ -18,9 +18,11 @@ from quantix_api.messages import as_error
 from quantix_hostd.claims import Claim, ClaimRefusedError, Holder
 
 
-def begin_restore(claim: Claim, host: str, restore_uid: str, cluster_uid: str) -> Claim:
-    """free(f) → held(0, H) by a restore; also of one that was left half done, by the same or by one that is
-    no more. Not while a VM, or whoever reads it, has the volume.
+def begin_restore(claim: Claim, host: str, restore_uid: str, cluster_uid: str, *, epoch: int | None) -> Claim:
+    """free(f) → held(0, H) by a restore that knows of this `epoch` of the VM; also of one that was left half
+    done, by the same or by one that is no more. Not while a VM, or whoever reads it, has the volume, nor once
+    a guest may have written under a later epoch (ClaimStale): only what this restore has begun, or what is
+    half set back, holds nothing of that.
     """
     if claim.cluster_uid != cluster_uid:
         raise as_error(ClaimRefusedError, "ClaimForeign", cluster=claim.cluster_uid)
@@ -28,6 +30,9 @@ def begin_restore(claim: Claim, host: str, restore_uid: str, cluster_uid: str) -
         raise as_error(ClaimRefusedError, "VolumeInUse", host=claim.holder.host)
     if claim.moving_to or claim.moved or claim.partial:
         raise as_error(ClaimRefusedError, "VolumeInUse", host=host)
+    begun, written = claim.restoring == restore_uid or is_half(claim), written_under(claim)
+    if epoch is not None and written > epoch and not begun:
+        raise as_error(ClaimRefusedError, "ClaimStale", epoch=epoch, floor=written)
     return replace(
         claim,
         holder=Holder(host, 0),
@@ -38,8 +43,12 @@ def begin_restore(claim: Claim, host: str, restore_uid: str, cluster_uid: str) -
     )
 
 
-def touch(claim: Claim) -> Claim:
-    """From now on the disk may be neither what it was nor what it is to be."""
+def touch(claim: Claim, host: str, restore_uid: str) -> Claim:
+    """From now on the disk may be neither what it was nor what it is to be; by H, whose restore still has
+    it.
+    """
+    if claim.restoring != restore_uid or claim.holder != Holder(host, 0):
+        raise as_error(ClaimRefusedError, "ClaimNotHeld", host=host)
     return replace(claim, untouched=False)
 
 

@@ -131,7 +131,7 @@ async def test_what_is_lent_or_of_somebody_else_is_not_freed(lent: Lent) -> None
         assert (lent.claim.holder, lent.lending.borrower("s")) == (Holder("h1", 0), "copy")
     for held in (
         hold_still(lent.claim, "h2", "s", _CLUSTER),
-        begin_restore(lent.claim, "h1", "r", _CLUSTER),
+        begin_restore(lent.claim, "h1", "r", _CLUSTER, epoch=None),
         take(lent.claim, "h1", 1, "s", _CLUSTER),
     ):
         free = lent.claim

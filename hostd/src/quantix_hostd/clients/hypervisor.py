@@ -157,7 +157,9 @@ class Hypervisor(Protocol):
         """How that copying goes on, or ended."""
 
     async def stop_disks_copy(self, name: str) -> None:
-        """End it, and the writing of memory to a file: either has ended then. Without any nothing happens."""
+        """End it, and the writing of memory to a file: either has ended then, or TransientError
+        (SnapshotFailed). Without any nothing happens.
+        """
 
     async def thaw(self, name: str) -> None:
         """Let the agent thaw the guest's file systems: TransientError until it has."""

@@ -26,12 +26,12 @@ from xml.etree import ElementTree
 import libvirt
 import structlog
 
-from quantix_api.errors import InvariantError, PermanentError
-from quantix_api.message_table_phrases import UNQUIESCED
+from quantix_api.errors import InvariantError, PermanentError, TransientError
+from quantix_api.message_table_phrases import SNAPSHOT_NOT_STOPPED, UNQUIESCED
 from quantix_api.messages import as_error
 from quantix_hostd.clients.libvirt_calls import close_quietly, lookup, translated
 from quantix_hostd.clients.libvirt_memory import restore_paused
-from quantix_hostd.clients.libvirt_stillness import standing_still
+from quantix_hostd.clients.libvirt_stillness import Stillness, standing_still
 from quantix_hostd.domainxml.element import element, serialize
 from quantix_hostd.facts.copies import CopyProgress
 from quantix_hostd.facts.moment import FREEZE_S, CopiedDisk, CopyStep, DisksCopy, Moment, MomentTaken
@@ -128,14 +128,14 @@ def _take_of(domain: Any, moment: Moment, keep: Callable[[], None]) -> MomentTak
     try:
         if moment.quiesce == "Required" and quiesced != "Frozen":
             raise as_error(PermanentError, "QuiesceRequired", why=UNQUIESCED[quiesced])
-        with standing_still(domain) if moment.still else nullcontext():
-            _keep(domain, moment, keep)
+        with standing_still(domain) if moment.still else nullcontext(Stillness()) as stillness:
+            _keep(domain, moment, keep, stillness)
     finally:
         thawed = thawed or _thawed(domain)
     return MomentTaken(quiesced, frozen=not thawed)
 
 
-def _keep(domain: Any, moment: Moment, keep: Callable[[], None]) -> None:
+def _keep(domain: Any, moment: Moment, keep: Callable[[], None], stillness: Stillness) -> None:
     if moment.memory and moment.disks:
         raise InvariantError("InternalError", "QEMU copies no disks of a guest whose memory it saves.")
     if moment.memory:
@@ -146,7 +146,8 @@ def _keep(domain: Any, moment: Moment, keep: Callable[[], None]) -> None:
     try:
         keep()
     except BaseException:
-        _stop(domain)
+        # whoever clears up after this ends it, and has the guest go on then
+        stillness.lasts = not _stopped(domain)
         raise
     if moment.still and moment.disks:
         _wait(domain, lambda: _settled(domain))
@@ -162,12 +163,13 @@ def _settled(domain: Any) -> bool:
     return bool(min(parts) > _FAR_FROM_ITS_END_BYTES)
 
 
-def _wait(domain: Any, holds: Callable[[], bool]) -> None:
+def _wait(domain: Any, holds: Callable[[], bool]) -> bool:
     for _ in range(_LOOKS):
         if holds():
-            return
+            return True
         time.sleep(_LOOK_S)
     log.warning("a job does not settle", domain=domain.name(), waited_s=_LOOKS * _LOOK_S)
+    return False
 
 
 def _freeze(domain: Any) -> str:
@@ -215,13 +217,27 @@ def _copy_of(domain: Any) -> DisksCopy:
 
 
 def _stop(domain: Any) -> None:
-    """Has ended when it returns, so that the guest may go on. A job of another kind is left alone."""
+    """Has ended when it returns, so that the guest may go on. A job of another kind is left alone. Raises
+    TransientError (SnapshotFailed) where it goes on.
+    """
     if not domain.isActive():
         return
     job = domain.jobStats()
-    if job.get("type") in _RUNNING_JOBS and job.get("operation") in _OURS:
-        domain.abortJob()
-        _wait(domain, lambda: not domain.isActive() or domain.jobStats()["type"] not in _RUNNING_JOBS)
+    if job.get("type") not in _RUNNING_JOBS or job.get("operation") not in _OURS:
+        return
+    domain.abortJob()
+    if not _wait(domain, lambda: not domain.isActive() or domain.jobStats()["type"] not in _RUNNING_JOBS):
+        raise as_error(TransientError, "SnapshotFailed", said=SNAPSHOT_NOT_STOPPED)
+
+
+def _stopped(domain: Any) -> bool:
+    """Whether it has ended. What goes wrong here must not hide what went wrong before."""
+    try:
+        _stop(domain)
+    except (TransientError, libvirt.libvirtError) as error:
+        log.warning("copying goes on", domain=domain.name(), said=str(error))
+        return False
+    return True
 
 
 def _devices(domain: Any) -> tuple[str, ...]:

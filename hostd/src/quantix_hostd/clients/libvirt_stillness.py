@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import libvirt
@@ -11,17 +12,25 @@ import libvirt
 _STOPPED_BY_US = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER]
 
 
+@dataclass
+class Stillness:
+    """`lasts`: the guest is not to go on yet; whoever sees to that has it go on later."""
+
+    lasts: bool = False
+
+
 @contextmanager
-def standing_still(domain: Any) -> Iterator[None]:
+def standing_still(domain: Any) -> Iterator[Stillness]:
     """The guest writes nothing meanwhile. One that is left so, as hostd ends, is resumed at its next look.
     What stopped by itself at that moment (an I/O error, its watchdog) is left to whoever looks after it.
     """
     runs = domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
     if runs:
         domain.suspend()
+    stillness = Stillness()
     try:
-        yield
+        yield stillness
     finally:
         # suspending what is paused already changes nothing, nor why it is
-        if runs and domain.state() == _STOPPED_BY_US:
+        if runs and not stillness.lasts and domain.state() == _STOPPED_BY_US:
             domain.resume()

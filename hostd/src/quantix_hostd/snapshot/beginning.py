@@ -5,7 +5,8 @@ disk is kept. Used by `taking` only.
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from quantix_api import VirtualMachineSnapshot
@@ -18,13 +19,15 @@ from quantix_hostd.snapshot.observe import look_at_vm
 from quantix_hostd.snapshot.observed import DiskSeen, SnapshotObserved, WorkSeen
 from quantix_hostd.snapshot.plan import is_live
 from quantix_hostd.snapshot.tools import SnapshotTools
-from quantix_hostd.transfer.room import Share
+from quantix_hostd.transfer.room import Filled, Share
 from quantix_hostd.virtualmachine.firmware import keeps_state
 from quantix_hostd.volume.disk_size import own_bytes, stored_bytes
 
 AGAIN_S = 2.0
 WHAT = "this snapshot"
 _TABLES_FACTOR = 1.1
+# what QEMU writes beside each page, and of its devices, of which that of the screen is the largest
+_PAGES_FACTOR, _DEVICES_BYTES = 1.01, 64 << 20
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,19 @@ class Begun:
 
 
 @dataclass(frozen=True)
+class Promised:
+    """The room that a snapshot was promised: for each of its disks, by name, and for the memory."""
+
+    disks: Mapping[str, Share]
+    memory: tuple[Share, ...]
+
+    def end_moment(self) -> None:
+        """The guest's memory is written, and all disks with it."""
+        for share in (*self.disks.values(), *self.memory[:1]):
+            share.end()
+
+
+@dataclass(frozen=True)
 class Beginning:
     """One for a process."""
 
@@ -60,13 +76,30 @@ class Beginning:
             raise as_wait("Starting", AGAIN_S, starting=kept.vm)
         return Begun(kept, seen, await self.pools(kept))
 
-    async def check_room(self, begun: Begun) -> None:
-        """Raises WaitingError (PoolFull): it is begun once there is room."""
+    @asynccontextmanager
+    async def promised(self, begun: Begun) -> AsyncIterator[Promised]:
+        """Room for all that is written, until that is there or nothing of it is. Raises WaitingError
+        (PoolFull): it is begun once there is room.
+        """
         with ExitStack() as shares:
+            disks: dict[str, Share] = {}
             for disk, seen, pool in begun.disks():
                 wanted = await asyncio.to_thread(_copied_bytes, begun, seen, pool)
-                share = shares.enter_context(self.share(pool, disk))
-                await self.tools.room.promise_or_wait(share, wanted)
+                disks[disk.name] = shares.enter_context(self.share(pool, disk))
+                await self.tools.room.promise_or_wait(disks[disk.name], wanted)
+            memory: list[Share] = []
+            for filled in self._memory_goes_to(begun):
+                length = _memory_bytes(begun)
+                memory.append(shares.enter_context(self.tools.room.share(filled, length, length, WHAT)))
+                await self.tools.room.promise_or_wait(memory[-1], length)
+            yield Promised(disks, tuple(memory))
+
+    def _memory_goes_to(self, begun: Begun) -> tuple[Filled, ...]:
+        """Where the guest's memory is written; into Ceph it goes by way of a file."""
+        if not begun.kept.memory:
+            return ()
+        first = self.tools.storage.memory_room(begun.home)
+        return (first,) if isinstance(begun.home, PoolDir) else (first, begun.home)
 
     async def pools(self, kept: Kept) -> dict[str, Pool]:
         """Those of its disks, by name. Raises as `HostPools.pool`."""
@@ -111,4 +144,11 @@ def _copied_bytes(begun: Begun, seen: DiskSeen, pool: Pool) -> int:
     if not isinstance(pool, PoolDir):
         return 0
     assert seen.place is not None
-    return (stored_bytes if begun.kept.live else own_bytes)(seen.place)
+    by_qemu = begun.kept.live and not begun.kept.memory
+    return (stored_bytes if by_qemu else own_bytes)(seen.place)
+
+
+def _memory_bytes(begun: Begun) -> int:
+    """What the guest's memory takes at most: pages of zeros are not written."""
+    guest = begun.seen.guest
+    return int(guest.memory_bytes * _PAGES_FACTOR) + _DEVICES_BYTES if guest is not None else 0

@@ -34,7 +34,8 @@ from quantix_hostd.snapshot.undoing import remove_data, thaw, undo
 from quantix_hostd.told import Told
 
 _MAX_ROUNDS = 6
-_AGAIN_S = 5.0
+# no longer: a guest may stand still for it
+_FIRST_RETRY_S, _LAST_RETRY_S = 5.0, 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +81,7 @@ class SnapshotController:
                     group.create_task(self._end_left(kept), name=f"snapshot-left-{kept.uid}")
 
     async def _end_left(self, kept: Kept) -> None:
+        delay_s, told = _FIRST_RETRY_S, ""
         while True:
             try:
                 frozen = await undo(self._tools, kept)
@@ -87,8 +89,11 @@ class SnapshotController:
                     raise frozen
                 await asyncio.to_thread(self._tools.kept.forget, kept.uid)
             except (QuantixError, OSError) as error:
-                log.warning("what is left of a snapshot stays", uid=kept.uid, error=str(error))
-                await self._tools.clock.sleep(_AGAIN_S)
+                if str(error) != told:
+                    told = str(error)
+                    log.warning("what is left of a snapshot stays", uid=kept.uid, error=told)
+                await self._tools.clock.sleep(delay_s)
+                delay_s = min(2 * delay_s, _LAST_RETRY_S)
             else:
                 return
 

@@ -87,6 +87,7 @@ async def _guest(tools: SnapshotTools, vm: VirtualMachine) -> tuple[GuestSeen | 
         leaves=vm.status.migration is not None or (leaving is not None and leaving.step != "stays"),
         held_epoch=live.metadata.epoch if live.metadata else 0,
         encrypted_disk=next(iter(encrypted_disks(domain.live_xml)), ""),
+        memory_bytes=live.memory.base + live.memory.requested,
     )
     return guest, live
 

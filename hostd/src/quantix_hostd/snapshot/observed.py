@@ -33,22 +33,26 @@ class DiskSeen:
 class GuestSeen:
     """The VM's guest, as far as it is here. `steady`: it runs, or its user paused it. `leaves`: it is on its
     way to another host. `held_epoch`: under which its claims are held. `encrypted_disk`: one that QEMU has
-    open for it, asked for or not, "" for none.
+    open for it, asked for or not, "" for none. `memory_bytes`: of its memory, as much as it has now.
     """
 
     steady: bool
     leaves: bool = False
     held_epoch: int = 0
     encrypted_disk: str = ""
+    memory_bytes: int = 0
 
 
 @dataclass(frozen=True)
 class WorkSeen:
-    """The taking as this process does it: whether it goes on, how far it is, or what it ended with."""
+    """The taking as this process does it: whether it goes on, how far it is, or what it ended with.
+    `untold`: why nobody knows now how far it is, "" while that is known.
+    """
 
     running: bool = False
     progress: CopyProgress | None = None
     error: QuantixError | None = None
+    untold: str = ""
 
 
 @dataclass(frozen=True)

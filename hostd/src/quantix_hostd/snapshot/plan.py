@@ -78,7 +78,8 @@ def _plan_taking(seen: SnapshotObserved) -> SnapshotPlan:
     if kept.step == "failed":
         return SnapshotPlan(verdict=SnapshotVerdict(kept.reason, kept.message, kept=kept, failed=True))
     if seen.work.running:
-        said = render("Taking", host=seen.host).text
+        why = {"said": seen.work.untold} if seen.work.untold else {}
+        said = render("Taking", host=seen.host, **why).text
         taking = SnapshotVerdict("Taking", said, kept=kept, progress=seen.work.progress)
         return SnapshotPlan(verdict=taking, again_s=_SOON_S)
     if isinstance(seen.work.error, WaitingError):

@@ -21,7 +21,7 @@ from quantix_api.resources import VIRTUAL_MACHINE_SNAPSHOTS, VIRTUAL_MACHINES, V
 from quantix_api.virtual_machine_restore import RestoreDisk
 from quantix_client.errors import NotFound
 from quantix_client.reading import model_of
-from quantix_hostd.claims import Claim, VolumePlace
+from quantix_hostd.claims import Claim, ClaimRefusedError, VolumePlace
 from quantix_hostd.clients.pool import Pool
 from quantix_hostd.clients.pool_dir import PoolDir
 from quantix_hostd.firmware_state import parse_state, render_state
@@ -29,6 +29,7 @@ from quantix_hostd.restoring import begin_restore, end_restore, give_up_restore,
 from quantix_hostd.snapshot.tools import SnapshotTools
 from quantix_hostd.snapshot_place import SnapshotPlace, place_of_disk
 from quantix_hostd.thread_calls import to_the_end
+from quantix_hostd.transfer.room import Share
 from quantix_hostd.transfer.transfers import Transfer
 
 _AGAIN_S = 2.0
@@ -71,12 +72,11 @@ class SettingBack:
         await asyncio.to_thread(self._check_places, disks)
         if not await asyncio.to_thread(self._is_done, disks, uid):
             await self._check_vm(restore, disks)
-            await asyncio.to_thread(self._check_epoch, restore, disks)
             await self._check_there(restore, disks)
             for disk in disks:
-                await asyncio.to_thread(self._change, disk, partial(self._begun, uid))
+                await self._begin(restore, disks, disk)
             log.info("disks of a VM are set back", uid=uid, snapshot=snapshot.metadata.uid, disks=len(disks))
-            await self._put_back(disks, transfer)
+            await self._put_back(uid, disks, transfer)
             await self._set_state_back(restore, snapshot, disks)
             await self._mark_memory(restore, snapshot, disks)
         # the claim that decides last
@@ -152,28 +152,13 @@ class SettingBack:
         claims = [(disk, await asyncio.to_thread(self._claim, disk)) for disk in disks]
         if any(is_half(claim) and not _goes_with(disk.volume, owner) for disk, claim in claims):
             return
-        for disk, claim in claims:
-            if claim.restoring and not is_half(claim):
-                await asyncio.to_thread(self.tools.storage.forget_put_back, disk.pool, disk.place)
-                await asyncio.to_thread(self._change, disk, partial(give_up_restore, host=self.tools.host))
+        await self._give_up(disks)
         about = {"gone": restore.spec.virtual_machine, "snapshot": restore.spec.snapshot}
         raise as_error(PermanentError, "VirtualMachineNotFound", **about)
 
     def _is_done(self, disks: Sequence[_Disk], uid: str) -> bool:
         """Whether all was set back before, and only claims are to be given back."""
         return any(claim.restored == uid for claim in map(self._claim, disks))
-
-    def _check_epoch(self, restore: VirtualMachineRestore, disks: Sequence[_Disk]) -> None:
-        """An API that was restored may ask again for what the VM has long written on from. Not once any disk
-        is half set back: then there is nothing to lose any more.
-        """
-        epoch, claims = restore.status.epoch, [(disk, self._claim(disk)) for disk in disks]
-        if epoch is None or any(claim.restoring for _, claim in claims):
-            return
-        for disk, claim in claims:
-            if (written := written_under(claim)) > epoch:
-                about = {"disk": disk.name, "floor": written, "epoch": epoch}
-                raise as_error(PermanentError, "ClaimStale", **about)
 
     async def _check_there(self, restore: VirtualMachineRestore, disks: Sequence[_Disk]) -> None:
         """Before any disk is changed."""
@@ -195,39 +180,60 @@ class SettingBack:
         rewrite = not disk.place.is_local
         self.tools.vms.claims.compare_and_set(disk.place, claim, change(claim), rewrite=rewrite)
 
-    def _begun(self, uid: str, claim: Claim) -> Claim:
-        return begin_restore(claim, self.tools.host, uid, self.tools.cluster_uid)
+    async def _begin(self, restore: VirtualMachineRestore, disks: Sequence[_Disk], disk: _Disk) -> None:
+        """An API that was restored, or a host that stood still for long, may ask again for what the VM has
+        long written on from. The write that takes the claim decides that, or it could come in between.
+        """
+        uid, epoch, tools = restore.metadata.uid, restore.status.epoch, self.tools
 
-    async def _put_back(self, disks: Sequence[_Disk], transfer: Transfer[bool]) -> None:
+        def begun(claim: Claim) -> Claim:
+            return begin_restore(claim, tools.host, uid, tools.cluster_uid, epoch=epoch)
+
+        try:
+            await asyncio.to_thread(self._change, disk, begun)
+        except ClaimRefusedError as refused:
+            if refused.reason != "ClaimStale":
+                raise
+            await self._give_up(disks)
+            about = {"disk": disk.name, "floor": written_under(self._claim(disk)), "epoch": epoch}
+            raise as_error(PermanentError, "ClaimStale", **about) from refused
+
+    async def _give_up(self, disks: Sequence[_Disk]) -> None:
+        """Each disk that is not half set back is what it was, and free."""
+        for disk in disks:
+            claim = await asyncio.to_thread(self._claim, disk)
+            if claim.restoring and not is_half(claim):
+                await asyncio.to_thread(self.tools.storage.forget_put_back, disk.pool, disk.place)
+                await asyncio.to_thread(self._change, disk, partial(give_up_restore, host=self.tools.host))
+
+    async def _put_back(self, uid: str, disks: Sequence[_Disk], transfer: Transfer[bool]) -> None:
         storage = self.tools.storage
         local = [disk for disk in disks if isinstance(disk.pool, PoolDir)]
         stored = [await asyncio.to_thread(storage.stored_bytes, disk.pool, disk.kept) for disk in local]
         transfer.total_bytes, done_bytes = sum(stored) or None, 0
 
-        async def look(disk: _Disk) -> None:
-            copied = await asyncio.to_thread(storage.put_back_bytes, disk.pool, disk.place)
-            transfer.on_progress(done_bytes + copied)
+        async def put_back(disk: _Disk, share: Share | None = None) -> None:
+            async def look() -> None:
+                if share is not None:
+                    copied = await asyncio.to_thread(storage.put_back_bytes, disk.pool, disk.place)
+                    share.written_bytes = copied
+                    transfer.on_progress(done_bytes + copied)
 
-        async def put_back(disk: _Disk) -> None:
-            call = partial(storage.put_back, disk.pool, disk.kept, disk.place)
-            await to_the_end(call, partial(look, disk))
+            await to_the_end(partial(storage.put_back, disk.pool, disk.kept, disk.place), look)
 
         for disk, needed in zip(local, stored, strict=True):
-            await self._check_room(disk, needed)
-            await put_back(disk)
+            with self.tools.room.share(disk.pool, needed, needed, _WHAT) as share:
+                await self.tools.room.promise_or_wait(share, needed)
+                await put_back(disk, share)
             done_bytes += needed
         # from here on no disk is what it was
         for disk in disks:
-            await asyncio.to_thread(self._change, disk, touch)
+            await asyncio.to_thread(self._change, disk, partial(touch, host=self.tools.host, restore_uid=uid))
         for disk in disks:
             if disk not in local:
                 await put_back(disk)
         for disk in local:
             await asyncio.to_thread(storage.switch_back, disk.pool, disk.place)
-
-    async def _check_room(self, disk: _Disk, needed: int) -> None:
-        with self.tools.room.share(disk.pool, None, needed, _WHAT) as share:
-            await self.tools.room.promise_or_wait(share, needed)
 
     async def _set_state_back(
         self, restore: VirtualMachineRestore, snapshot: VirtualMachineSnapshot, disks: Sequence[_Disk]

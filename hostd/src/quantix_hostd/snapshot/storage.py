@@ -31,9 +31,11 @@ from quantix_hostd.clients.state_store import StateObjects
 from quantix_hostd.copy_bounds import copy_bounds
 from quantix_hostd.snapshot import dir_files as files
 from quantix_hostd.snapshot_place import SnapshotPlace, set_of_disk, state_place
+from quantix_hostd.transfer.room import Filled, HostFiles, Room
 from quantix_hostd.volume.disk_draft import hand_to_qemu
 
 _SECTOR_BYTES = 512
+_MEMORY = "the guest's memory"
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,10 @@ class SnapshotStorage:
             return files.draft_of(pool, uid) / files.MEMORY
         return self.layout.data / "snapshots" / f"{uid}.{files.MEMORY}"
 
+    def memory_room(self, pool: Pool) -> Filled:
+        """What that file takes room of."""
+        return pool if isinstance(pool, PoolDir) else HostFiles(self.layout.data / "snapshots", pool.host)
+
     def keep_state(self, pool: Pool, uid: str, content: bytes) -> None:
         """Keep what firmware and TPM remember."""
         handle = pool.volume_draft_name(uid) if isinstance(pool, PoolDir) else uid
@@ -120,8 +126,10 @@ class SnapshotStorage:
         found = (self.layout.data / "snapshots").glob(f"*.{files.MEMORY}")
         return sum(remove_tree(path) for path in found if path.stem not in under_way)
 
-    async def fetch_memory(self, pool: Pool, uid: str) -> Path:
-        """A file of this host with the memory. Raises TransientError (DataMissing)."""
+    async def fetch_memory(self, pool: Pool, uid: str, room: Room) -> Path:
+        """A file of this host with the memory. Raises TransientError (DataMissing), and WaitingError
+        (PoolFull).
+        """
         if isinstance(pool, PoolDir):
             path = files.set_at(pool, uid) / files.MEMORY
             if not await asyncio.to_thread(path.is_file):
@@ -131,17 +139,19 @@ class SnapshotStorage:
         disk = await asyncio.to_thread(pool.disk, name)
         if disk is None:
             raise as_error(TransientError, "DataMissing", place=f"{pool.name}/{name}")
-        await asyncio.to_thread(_make_empty, path, disk.capacity_bytes)
-        source = RbdImage(pool.known_access(), name)
-        bounds = copy_bounds(disk.capacity_bytes, disk.capacity_bytes)
-        await convert(source, DiskFileEnd(path, "raw"), bounds.wall_s)
+        length = disk.capacity_bytes
+        with room.share(self.memory_room(pool), length, length, _MEMORY) as share:
+            await room.promise_or_wait(share, length)
+            await asyncio.to_thread(_make_empty, path, length)
+            source = RbdImage(pool.known_access(), name)
+            await convert(source, DiskFileEnd(path, "raw"), copy_bounds(length, length).wall_s)
         return path
 
     @asynccontextmanager
-    async def memory(self, pool: Pool, uid: str) -> AsyncIterator[Path]:
+    async def memory(self, pool: Pool, uid: str, room: Room) -> AsyncIterator[Path]:
         """The same, for so long as it is read."""
         try:
-            yield await self.fetch_memory(pool, uid)
+            yield await self.fetch_memory(pool, uid, room)
         finally:
             await asyncio.to_thread(self.forget_memory, pool, uid)
 

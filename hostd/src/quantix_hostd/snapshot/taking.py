@@ -8,7 +8,7 @@ call of the hypervisor's client, which comes to its end whatever becomes of the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -92,6 +92,7 @@ class Taking:
         self._tools = tools
         self._beginning = Beginning(tools)
         self._transfers: Transfers[None] = Transfers("snapshot", on_end)
+        self._untold: dict[str, str] = {}
 
     def seen(self, uid: str) -> WorkSeen:
         """The task as it is now."""
@@ -99,7 +100,7 @@ class Taking:
         if transfer is None:
             return WorkSeen()
         progress = CopyProgress(*transfer.shown) if transfer.running and transfer.shown[1] else None
-        return WorkSeen(transfer.running, progress, transfer.error)
+        return WorkSeen(transfer.running, progress, transfer.error, self._untold.get(uid, ""))
 
     def begin(self, snapshot: VirtualMachineSnapshot, kept: Kept) -> None:
         """Take it; `kept` is written down."""
@@ -108,11 +109,12 @@ class Taking:
 
     def go_on(self, kept: Kept) -> None:
         """With what an earlier process began to copy."""
-        self._transfers.begin(kept.uid, "", kept.key, partial(self._copy, kept))
+        self._transfers.begin(kept.uid, "", kept.key, partial(self._copy_on, kept))
 
     async def forget(self, uid: str) -> None:
         """End its task, and forget how it went."""
         await self._transfers.forget(uid)
+        self._untold.pop(uid, None)
 
     async def stop(self) -> None:
         """What goes on in QEMU goes on; the next process finds it."""
@@ -121,33 +123,35 @@ class Taking:
     async def _take_live(
         self, snapshot: VirtualMachineSnapshot, kept: Kept, transfer: Transfer[None]
     ) -> None:
-        tools = self._tools
-        async with tools.guests.alone(kept.vm_uid):
-            begun = await self._beginning.checked(snapshot, kept)
-            await self._beginning.check_room(begun)
-            await asyncio.to_thread(tools.storage.begin_rest, begun.home, kept.uid)
-            # QEMU copies nothing of a guest whose memory is kept (docs/adr/0050)
-            copied = () if kept.memory else await self._blanks(begun)
-            state = await asyncio.to_thread(self._beginning.state, begun)
-            memory = str(tools.storage.memory_file(begun.home, kept.uid)) if kept.memory else ""
-            moment = Moment(snapshot.spec.quiesce, copied, memory, still=_needs_stillness(kept))
-            at = datetime.now(UTC)
-            ref, encrypted = (
-                VmRef(kept.vm_uid, begun.seen.vm),
-                tuple(d.volume for d in kept.disks if d.encrypted),
+        async with AsyncExitStack() as room:
+            async with self._tools.guests.alone(kept.vm_uid):
+                begun = await self._beginning.checked(snapshot, kept)
+                promised = await room.enter_async_context(self._beginning.promised(begun))
+                kept = await self._keep_moment(snapshot, begun)
+            if kept.memory:
+                promised.end_moment()
+            await asyncio.to_thread(self._tools.kept.save, kept)
+            await self._copy(kept, transfer, promised.disks)
+
+    async def _keep_moment(self, snapshot: VirtualMachineSnapshot, begun: Begun) -> Kept:
+        """It comes to pass; nobody else acts on the guest."""
+        tools, kept = self._tools, begun.kept
+        await asyncio.to_thread(tools.storage.begin_rest, begun.home, kept.uid)
+        # QEMU copies nothing of a guest whose memory is kept (docs/adr/0050)
+        copied = () if kept.memory else await self._blanks(begun)
+        state = await asyncio.to_thread(self._beginning.state, begun)
+        memory = str(tools.storage.memory_file(begun.home, kept.uid)) if kept.memory else ""
+        moment = Moment(snapshot.spec.quiesce, copied, memory, still=_needs_stillness(kept))
+        at, ref = render_time(datetime.now(UTC)), VmRef(kept.vm_uid, begun.seen.vm)
+        encrypted = tuple(disk.volume for disk in kept.disks if disk.encrypted)
+        places = tuple(disk.place for disk in begun.seen.disks if disk.place is not None)
+        async with unlocked(tools.vms, ref, encrypted, pools_in_ceph(places)):
+            taking = tools.vms.hypervisor.take_moment(
+                domain_name(kept.vm_uid), moment, partial(self._keep_rest, begun, state)
             )
-            places = tuple(disk.place for disk in begun.seen.disks if disk.place is not None)
-            async with unlocked(tools.vms, ref, encrypted, pools_in_ceph(places)):
-                taking = tools.vms.hypervisor.take_moment(
-                    domain_name(kept.vm_uid), moment, partial(self._keep_rest, begun, state)
-                )
-                taken = await _until_it_goes_on(taking)
+            taken = await _until_it_goes_on(taking)
         log.info("moment of a guest kept", uid=kept.uid, vm=kept.vm_uid, quiesced=taken.quiesced)
-        kept = replace(
-            kept, step="copying", quiesced=taken.quiesced, frozen=taken.frozen, taken_at=render_time(at)
-        )
-        await asyncio.to_thread(tools.kept.save, kept)
-        await self._copy(kept, transfer)
+        return replace(kept, step="copying", quiesced=taken.quiesced, frozen=taken.frozen, taken_at=at)
 
     async def _blanks(self, begun: Begun) -> tuple[CopiedDisk, ...]:
         """An empty file for each disk that QEMU is to copy."""
@@ -184,25 +188,30 @@ class Taking:
         if self._beginning.keep_state(begun) != state and not _needs_stillness(kept):
             raise _not_taken(SNAPSHOT_STATE_CHANGED)
 
-    async def _copy(self, kept: Kept, transfer: Transfer[None]) -> None:
+    async def _copy_on(self, kept: Kept, transfer: Transfer[None]) -> None:
+        """As `_copy`, of what an earlier process was promised room for."""
+        pools = await self._beginning.pools(kept)
+        with ExitStack() as shares:
+            share = {
+                disk.name: shares.enter_context(self._beginning.share(pools[disk.pool], disk))
+                for disk in kept.disks
+            }
+            await self._copy(kept, transfer, share)
+
+    async def _copy(self, kept: Kept, transfer: Transfer[None], shares: Mapping[str, Share]) -> None:
         """Until QEMU has copied all; then it is whole. Raises TransientError (PoolFull, SnapshotInterrupted,
         SnapshotFailed).
         """
         pools, storage = await self._beginning.pools(kept), self._tools.storage
         local = [] if kept.memory else [disk for disk in kept.disks if not disk.in_ceph]
-        with ExitStack() as shares:
-            taken = {
-                disk.name: shares.enter_context(self._beginning.share(pools[disk.pool], disk))
-                for disk in local
-            }
-            while local:
-                for disk in local:
-                    measure = partial(storage.written_bytes, pools[disk.pool], kept.uid, disk.name)
-                    await _reach(taken[disk.name], measure)
-                if await self._is_copied(kept, transfer):
-                    break
-                kept = await self._thawed(kept)
-                await asyncio.sleep(_LOOK_S)
+        while local:
+            for disk in local:
+                measure = partial(storage.written_bytes, pools[disk.pool], kept.uid, disk.name)
+                await _reach(shares[disk.name], measure)
+            if await self._is_copied(kept, transfer):
+                break
+            kept = await self._thawed(kept)
+            await asyncio.sleep(_LOOK_S)
         kept = await self._thawed(kept)
         if kept.memory:
             await storage.keep_memory(pools[kept.home], kept.uid)
@@ -217,8 +226,10 @@ class Taking:
             copy = await self._tools.vms.hypervisor.disks_copy(domain_name(kept.vm_uid))
         except TransientError as error:
             if error.reason in _PASSING:
+                self._untold[kept.uid] = error.message.rstrip(".")
                 return False
             copy = DisksCopy(CopyStep.FAILED, said=error.message)
+        self._untold.pop(kept.uid, None)
         if copy.step is CopyStep.RUNNING and copy.progress is not None:
             transfer.total_bytes = copy.progress.total_bytes
             transfer.on_progress(copy.progress.done_bytes)
@@ -240,17 +251,17 @@ class Taking:
         self, snapshot: VirtualMachineSnapshot, kept: Kept, transfer: Transfer[None]
     ) -> None:
         begun = await self._beginning.checked(snapshot, kept)
-        await self._beginning.check_room(begun)
-        async with self._held_still(begun):
+        async with self._beginning.promised(begun) as promised, self._held_still(begun):
             at = datetime.now(UTC)
             storage = self._tools.storage
             await asyncio.to_thread(storage.begin_rest, begun.home, kept.uid)
             for disk, seen, pool in begun.disks():
                 assert seen.place is not None
                 call = partial(storage.keep_idle, pool, seen.place, kept.uid, disk.name)
-                with self._beginning.share(pool, disk) as share:
-                    measure = partial(storage.written_bytes, pool, kept.uid, disk.name)
-                    await to_the_end(call, partial(_reach, share, measure))
+                share = promised.disks[disk.name]
+                measure = partial(storage.written_bytes, pool, kept.uid, disk.name)
+                await to_the_end(call, partial(_reach, share, measure))
+                share.end()
             await asyncio.to_thread(self._beginning.keep_state, begun)
         kept = replace(kept, quiesced="NotAsked", taken_at=render_time(at))
         await self._finish(kept, begun.pools)

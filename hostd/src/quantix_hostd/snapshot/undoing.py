@@ -6,14 +6,15 @@ Called by the controller of snapshots. Everything here may be repeated, and begu
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
 import structlog
 
 from quantix_api import VirtualMachineSnapshot
-from quantix_api.errors import QuantixError
+from quantix_api.errors import QuantixError, WaitingError
 from quantix_hostd.claims import ClaimDamagedError, VolumeMissingError, without_memory_of
 from quantix_hostd.domainxml.spec import domain_name
 from quantix_hostd.facts.domain import PAUSED_BY_USER, DomainState
@@ -25,8 +26,8 @@ log = structlog.get_logger(__name__)
 
 
 async def undo(tools: SnapshotTools, kept: Kept) -> QuantixError | None:
-    """The guest goes on; nothing of it is left. What keeps the guest's file systems from going on, too, which
-    keeps back nothing else. Raises QuantixError.
+    """The guest goes on; nothing of it is left in any pool that there still is. What keeps the guest's file
+    systems from going on, too, which keeps back nothing else. Raises QuantixError.
     """
     frozen: QuantixError | None = None
     if kept.live:
@@ -36,9 +37,22 @@ async def undo(tools: SnapshotTools, kept: Kept) -> QuantixError | None:
     else:
         await _let_go(tools, kept)
     for disk in kept.disks:
-        await _remove(tools, disk.pool, kept.uid, disk.name, disk.volume_uid)
-    await _remove_rest(tools, kept.home, kept.uid)
+        with _unless_gone(disk.pool):
+            await _remove(tools, disk.pool, kept.uid, disk.name, disk.volume_uid)
+    with _unless_gone(kept.home):
+        await _remove_rest(tools, kept.home, kept.uid)
     return frozen
+
+
+@contextmanager
+def _unless_gone(pool: str) -> Iterator[None]:
+    """Of a pool that was deleted nobody tells where it was."""
+    try:
+        yield
+    except WaitingError as error:
+        if error.reason != "PoolNotFound":
+            raise
+        log.warning("what is left of a snapshot stays in a pool that is no more", pool=pool)
 
 
 async def try_thaw(tools: SnapshotTools, kept: Kept) -> QuantixError | None:
@@ -69,8 +83,8 @@ async def _let_go(tools: SnapshotTools, kept: Kept) -> None:
     """Of the disks that were held still for one that was killed then, or that a pool kept from letting go."""
     namespace = kept.key.partition("/")[0]
     for disk in kept.disks:
-        place = (await tools.pools.pool(disk.pool)).place(disk.volume_uid)
-        with suppress(VolumeMissingError):
+        with suppress(VolumeMissingError), _unless_gone(disk.pool):
+            place = (await tools.pools.pool(disk.pool)).place(disk.volume_uid)
             await tools.lending.end_left(f"{namespace}/{disk.volume}", disk.volume_uid, place)
 
 

@@ -1,21 +1,25 @@
-"""How much of a pool may be filled by what is on its way: never its last 5 %, where guests write.
+"""How much of a pool, or of the host's own file system, may be filled by what is on its way: never the last
+5 %, where guests write, or hostd its records.
 
-Used for images that are received and for volumes that are copied, which share one `Room`. What running
-transfers still have to write is not in the free space of the file system yet, so it is kept here. Only this
-host's transfers are known; those of others on a shared pool show in the free space, which is why it is looked
-at again while bytes arrive.
+Used for images that are received, volumes that are copied, and snapshots, which share one `Room`. What
+running transfers still have to write is not in the free space of the file system yet, so it is kept here.
+Only this host's transfers are known; those of others on a shared pool show in the free space, which is why it
+is looked at again while bytes arrive.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 from quantix_api.errors import TransientError, WaitingError
 from quantix_api.messages import as_error
-from quantix_hostd.clients.pool import Pool
+from quantix_hostd.clients.pool_dir import Space
 from quantix_hostd.clients.pool_rbd import PoolRbd
 
 _STEP_BYTES = 64 << 20
@@ -23,12 +27,51 @@ _KEEP_FREE_PERCENT = 5
 _NO_ROOM_S = 60.0
 
 
+class Filled(Protocol):
+    """What transfers fill: a pool, or files of the host's own."""
+
+    @property
+    def key(self) -> object:
+        """What it is known by."""
+
+    @property
+    def name(self) -> str:
+        """As messages tell it."""
+
+    def space(self) -> Space:
+        """Blocks. Raises TransientError, and OSError."""
+
+
+@dataclass(frozen=True)
+class HostFiles:
+    """A directory of the host itself, which need not be there yet."""
+
+    directory: Path
+    host: str
+
+    @property
+    def key(self) -> Path:
+        """Also a pool there has it."""
+        return self.directory
+
+    @property
+    def name(self) -> str:
+        """Where it is."""
+        return str(self.directory)
+
+    def space(self) -> Space:
+        """Of its file system. Raises OSError."""
+        there = next(path for path in (self.directory, *self.directory.parents) if path.exists())
+        status = os.statvfs(there)
+        return Space(status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize)
+
+
 @dataclass(eq=False)
 class Share:
     """What one transfer may write, and has written. `length_bytes`: None when the sender does not say."""
 
     room: Room
-    pool: Pool
+    pool: Filled
     length_bytes: int | None
     limit_bytes: int
     """More than this is never taken."""
@@ -51,8 +94,12 @@ class Share:
             return
         following = size_bytes + _STEP_BYTES
         wanted = min(following, self.limit_bytes) if self.length_bytes is None else self.length_bytes
-        await self.room.promise(self, wanted)
+        await self.room.promise(self, max(wanted, self.promised_bytes))
         self._looked_up_to_bytes = following
+
+    def end(self) -> None:
+        """All of it is written."""
+        self.promised_bytes = 0
 
 
 class Room:
@@ -64,7 +111,7 @@ class Room:
 
     @contextmanager
     def share(
-        self, pool: Pool, length_bytes: int | None, limit_bytes: int, what: str = "this image"
+        self, pool: Filled, length_bytes: int | None, limit_bytes: int, what: str = "this image"
     ) -> Iterator[Share]:
         """A share for as long as the transfer runs and what it wrote is not kept or removed yet."""
         share = Share(self, pool, length_bytes, limit_bytes, what)
@@ -89,7 +136,7 @@ class Room:
             free = space.available_bytes - space.capacity_bytes * _KEEP_FREE_PERCENT // 100
             # without a capacity nobody tells it: then the pool itself refuses what it has no room for
             if space.capacity_bytes and taken + size_bytes - share.written_bytes > free:
-                raise as_error(TransientError, "PoolFull", pool=share.pool.name, what=share.what)
+                raise _no_room(share)
             share.promised_bytes = size_bytes
 
     async def promise_or_wait(self, share: Share, size_bytes: int) -> None:
@@ -98,3 +145,10 @@ class Room:
             await self.promise(share, size_bytes)
         except TransientError as full:
             raise WaitingError(full.reason, full.message, full.hint, retry_after_s=_NO_ROOM_S) from full
+
+
+def _no_room(share: Share) -> TransientError:
+    if isinstance(share.pool, HostFiles):
+        about = {"directory": share.pool.name, "host": share.pool.host}
+        return as_error(TransientError, "PoolFull", **about, what=share.what)
+    return as_error(TransientError, "PoolFull", pool=share.pool.name, what=share.what)

@@ -202,7 +202,7 @@ async def test_memory_of_a_vm_in_ceph_is_kept_there(bench: Bench) -> None:
     await bench.part.until(key, "Ready")
     uid = bench.part.uid(key)
     assert f"memory.{uid}" in bench.images()
-    path = await bench.part.storage.fetch_memory(bench.pool, uid)
+    path = await bench.part.storage.fetch_memory(bench.pool, uid, bench.part.tools.room)
     assert path.read_bytes().startswith(b"LibvirtQemudSave")
     bench.part.delete(key)
     assert (await bench.part.look(key))["data"] == "Absent"

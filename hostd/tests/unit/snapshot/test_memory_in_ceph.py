@@ -17,6 +17,7 @@ from quantix_hostd.clients.state_store import StateObjects
 from quantix_hostd.snapshot import storage
 from quantix_hostd.snapshot.kept import Kept, KeptDisk
 from quantix_hostd.snapshot.storage import SnapshotStorage
+from quantix_hostd.transfer.room import Room
 from quantix_lab.images_in_memory import Images, pool_in_memory
 from quantix_lab.mortality import Mortality
 from quantix_lab.snapshots_part import SnapshotsPart
@@ -116,7 +117,7 @@ async def test_what_was_fetched_goes_whether_it_came_whole_or_not(
     kept_in.forget_memory(pool, "s1")
     copies.fails = fails
     try:
-        async with kept_in.memory(pool, "s1") as path:
+        async with kept_in.memory(pool, "s1", Room()) as path:
             assert path.read_bytes() == b"what the guest knows"
     except TransientError:
         assert fails

@@ -12,7 +12,7 @@ from quantix_api.resources import VIRTUAL_MACHINES
 from quantix_hostd.claims import release, take
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.firmware_state import FirmwareState, parse_state, render_state
-from quantix_hostd.restoring import begin_restore
+from quantix_hostd.restoring import begin_restore, touch
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.mortality import HostdKilledError, Mortality
 from quantix_lab.set_back_disks import claims, held, kept_and_changed, places, ready
@@ -118,7 +118,8 @@ async def test_what_was_begun_is_carried_through_whatever_epochs_say(
     key = await kept_and_changed(vm, part)
     restore = part.add_restore("back", key, vm)
     place, claim = places(vm)[1], claims(vm)[1]
-    half = begin_restore(replace(claim, floor=7), HOST, "one that is no more", claim.cluster_uid)
+    begun = begin_restore(replace(claim, floor=7), HOST, "one that is no more", claim.cluster_uid, epoch=None)
+    half = touch(begun, HOST, "one that is no more")
     part.world.claims.compare_and_set(place, claim, half)
     await part.until(restore, "Restored")
     assert held(vm) == [True, True]

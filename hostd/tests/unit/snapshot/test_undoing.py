@@ -8,11 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from quantix_api.errors import TransientError
 from quantix_api.resources import VIRTUAL_MACHINE_SNAPSHOTS
 from quantix_hostd.facts.domain import DomainState
 from quantix_hostd.facts.moment import CopyStep, DisksCopy, Moment, MomentTaken
+from quantix_hostd.snapshot.kept import Kept, KeptDisk
 from quantix_hostd.snapshot.storage import SnapshotStorage
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.snapshot_files import left_of_snapshots
@@ -199,3 +201,46 @@ async def test_only_who_undoes_a_moment_has_its_guest_go_on(
     await after.until(key, "Ready")
     assert hypervisor.calls.index("stop copying") < hypervisor.calls.index("resume")
     assert hypervisor.found[running.domain].state is DomainState.RUNNING
+
+
+async def left_of_one_that_is_gone(vm: VmHandle, part: SnapshotsPart, pool: str) -> SnapshotsPart:
+    """A hostd after one that was killed as it took a snapshot, which is no more; one disk was in `pool`."""
+    key = part.add("first", vm)
+    await part.until(key, "Ready")
+    status = part.world.api.objects[part.uid(key)]["status"]
+    disks = tuple(
+        KeptDisk(disk["name"], disk["volume"], disk["volumeUID"], disk["pool"], 1 << 20)
+        for disk in status["disks"]
+    )
+    disks = (disks[0], replace(disks[1], pool=pool))
+    part.world.kept.save(Kept(part.uid(key), key, vm.uid, "web-1", "moment", False, disks))
+    del part.world.stores[VIRTUAL_MACHINE_SNAPSHOTS][key]
+    return SnapshotsPart(part.world)
+
+
+async def test_what_is_left_goes_though_one_of_its_pools_was_deleted(
+    vm: VmHandle, part: SnapshotsPart
+) -> None:
+    after = await left_of_one_that_is_gone(vm, part, "deleted")
+    await asyncio.wait_for(after.controller.resume_left(), 5)
+    assert part.world.kept.all() == ()
+    assert [name.rpartition("-")[2] for name in left_of_snapshots(part)] == ["data"], "nobody knows where"
+
+
+async def test_what_stays_is_tried_less_and_less_often_and_told_once(
+    vm: VmHandle, part: SnapshotsPart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after = await left_of_one_that_is_gone(vm, part, "local")
+    removal, waits = Removal(monkeypatch, part.world.kept.all()[0].uid), list[float]()
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 9:
+            removal.silent = ""
+
+    monkeypatch.setattr(part.world, "sleep", wait)
+    with capture_logs() as logs:
+        await after.controller.resume_left()
+    assert waits == [5, 10, 20, 40, 60, 60, 60, 60, 60]
+    assert len([entry for entry in logs if entry["event"] == "what is left of a snapshot stays"]) == 1
+    assert left_of_snapshots(part) == []

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from quantix_api.errors import TransientError
+from quantix_api.messages import as_error
 from quantix_api.resources import VOLUMES
 from quantix_hostd.facts.moment import CopyStep, DisksCopy
 from quantix_lab.fake_hypervisor import FakeHypervisor
 from quantix_lab.fake_target import MigrationHandle
+from quantix_lab.set_back_disks import condition_of, ready
 from quantix_lab.snapshots_part import SnapshotsPart
 from quantix_lab.vm_world import VmHandle
+from quantix_lab.waiting import eventually_async
 
 from .test_taking import being_kept
 
@@ -69,3 +73,31 @@ async def test_a_pause_and_a_reset_wait_until_all_of_it_is_kept(
     await part.look(key)
     await running.reconcile()
     assert hypervisor.calls.count(asked) == 1
+
+
+async def test_why_nobody_knows_how_far_it_is_is_said_until_somebody_does(
+    running: VmHandle, part: SnapshotsPart, hypervisor: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await being_kept(running, part, hypervisor)
+
+    async def away(_: str) -> DisksCopy:
+        raise as_error(TransientError, "LibvirtDown", said="Connection refused")
+
+    async def said() -> str:
+        status = await part.look(key)
+        assert (status["phase"], ready(status)) == ("Taking", ("False", "Taking"))
+        return condition_of(status)["message"]
+
+    assert "Connection refused" not in await said()
+    with monkeypatch.context() as broken:
+        broken.setattr(hypervisor, "disks_copy", away)
+
+        async def is_told() -> bool:
+            return "is not told how far" in (why := await said()) and "Connection refused" in why
+
+        await eventually_async("it to say why", is_told)
+
+    async def is_over() -> bool:
+        return "Connection refused" not in await said()
+
+    await eventually_async("it to go on", is_over)

@@ -38,7 +38,7 @@ def test_what_is_this_hosts_own_is_left_to_its_look() -> None:
         FREE,
         take(FREE, "h2", 5, "v", "c1"),
         take(FREE, "h1", 5, "a-vm", "c1"),
-        begin_restore(FREE, "h1", "a-restore", "c1"),
+        begin_restore(FREE, "h1", "a-restore", "c1", epoch=None),
     ],
     ids=["no claim", "free", "another host has it", "a VM has it", "a restore has it"],
 )

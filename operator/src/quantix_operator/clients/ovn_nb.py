@@ -132,33 +132,25 @@ class Northbound:
 
     async def observe(self, owner_uid: str, wanted: Sequence[RowRef] = ()) -> Observed:
         """The rows of one owner, those of `wanted` and, in `known`, which of `wanted` exist."""
-        return await self._call(
-            lambda deadline: self._locked(
-                lambda replica: replica.observe(owner_uid, wanted, wanted), deadline
-            )
-        )
+        return await self._read(lambda replica: replica.observe(owner_uid, wanted, wanted))
 
     async def owners(self) -> dict[str, int]:
         """How many rows each owner has."""
-        return await self._call(lambda deadline: self._locked(lambda replica: replica.owners(), deadline))
+        return await self._read(lambda replica: replica.owners())
 
     async def ports(self, kind: str) -> list[ObservedRow]:
         """All switch ports of ours that were made for objects of this kind."""
-        return await self._call(
-            lambda deadline: self._locked(lambda replica: replica.ports_of(kind), deadline)
-        )
+        return await self._read(lambda replica: replica.ports_of(kind))
 
     async def translated_to(self, target_uid: str) -> frozenset[str]:
         """The addresses of an object (its UID) that floating IPs lead to now. What was asked of the database
         before is done by then.
         """
-        return await self._call(
-            lambda deadline: self._locked(lambda replica: replica.translated_to(target_uid), deadline)
-        )
+        return await self._read(lambda replica: replica.translated_to(target_uid))
 
     async def count(self) -> tuple[int, int]:
         """How many rows are ours, and how many are not."""
-        return await self._call(lambda deadline: self._locked(lambda replica: replica.count(), deadline))
+        return await self._read(lambda replica: replica.count())
 
     async def capabilities(self) -> Capabilities:
         """What the running northd can do."""
@@ -168,15 +160,11 @@ class Northbound:
             version = options.get("northd_internal_version", "") if isinstance(options, dict) else ""
             return parse_capabilities(version)
 
-        return await self._call(lambda deadline: self._locked(read, deadline))
+        return await self._read(read)
 
     async def global_ref(self) -> RowRef:
         """The one row of NB_Global."""
-        return await self._call(
-            lambda deadline: self._locked(
-                lambda replica: RowRef("NB_Global", _global_row(replica).uuid), deadline
-            )
-        )
+        return await self._read(lambda replica: RowRef("NB_Global", _global_row(replica).uuid))
 
     async def _call(self, work: Callable[[Deadline], T]) -> T:
         if not self.connected.is_set():
@@ -191,6 +179,9 @@ class Northbound:
                 return await future
         except TimeoutError as silent:
             raise NorthboundUnreachable("no answer in time") from silent
+
+    async def _read(self, read: Callable[[NorthboundIdl], T]) -> T:
+        return await self._call(lambda deadline: self._locked(read, deadline))
 
     def _locked(self, read: Callable[[NorthboundIdl], T], deadline: Deadline) -> T:
         replica = self._ready()

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from quantix_api.layout import Layout
+from quantix_hostd.clients.files import write_atomically
 
 log = structlog.get_logger(__name__)
 
@@ -99,10 +100,9 @@ class ComingStore:
     def save(self, vm_uid: str, coming: Coming) -> None:
         path = self._path(vm_uid)
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{_NAME}.new")
-        # not synced: after a power cut no guest is left, and the claims are what counts
-        draft.write_text(json.dumps(asdict(coming)))
-        draft.replace(path)
+        # also after a power cut, when no guest is left: of a hand-over that stopped before its end some claims
+        # name this host, and here stands which
+        write_atomically(path, json.dumps(asdict(coming)).encode())
 
     def forget(self, vm_uid: str) -> None:
         path = self._path(vm_uid)

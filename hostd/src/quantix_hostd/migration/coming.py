@@ -100,7 +100,7 @@ class ComingStore:
     def save(self, vm_uid: str, coming: Coming) -> None:
         path = self._path(vm_uid)
         path.parent.mkdir(parents=True, exist_ok=True)
-        # after a power cut, too, when no guest is left: some claims of a hand-over that stopped before its end
+        # after a power cut, too, when no guest is left: some claims of a hand-over that did not reach its end
         # name this host, and here stands which
         write_atomically(path, json.dumps(asdict(coming)).encode())
 

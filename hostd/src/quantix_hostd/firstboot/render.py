@@ -23,7 +23,8 @@ _MAX_HOSTNAME = 63
 # The UUID of a VM is what systemd takes itself where there is none yet (machine-id(5), "Initialization").
 _OWN_MACHINE_ID = """#!/bin/sh
 # of Quantix: what was copied from another VM gets a machine-id of its own, from the next boot on
-[ "$(cat /var/lib/cloud/data/previous-instance-id)" != NO_PREVIOUS_INSTANCE_ID ] || exit 0
+set -- /var/lib/cloud/instances/*
+[ $# -gt 1 ] || exit 0
 own=$(tr -d '\\n-' < /sys/class/dmi/id/product_uuid | tr A-F a-f)
 [ ${#own} -eq 32 ] || exit 0
 for file in /etc/machine-id /var/lib/dbus/machine-id; do

@@ -128,18 +128,14 @@ def test_the_network_is_what_network_data_says(view: MachineView, booted: Booted
 
 def test_a_disk_that_was_another_vms_gets_a_machine_id_of_its_own(booted: Booted) -> None:
     """As in a clone: cloud-init has seen another instance before, and there is that one's machine-id."""
-    known, mark = "/etc/machine-id", "/var/lib/cloud/data/previous-instance-id"
-    own, before = str(booted.vm["status"]["resolved"]["uuid"]).replace("-", ""), "ab" * 16
-    first = booted.guest.run(
-        f"cat {known}; cat {mark}; ls /var/lib/cloud/instance/scripts/vendor"
-    ).splitlines()
-    assert first[1] == "NO_PREVIOUS_INSTANCE_ID"
-    script = f"/var/lib/cloud/instance/scripts/vendor/{first[2]}"
-    assert booted.guest.run(f"sudo {script}; cat {known}") == first[0], "this disk was nobody's before"
-    as_clone = f"echo {before} | sudo tee {known} >/dev/null; echo another | sudo tee {mark} >/dev/null"
-    assert booted.guest.run(f"{as_clone}; sudo {script}; cat {known}") == own
-    back = f"echo {first[0]} | sudo tee {known}; echo {first[1]} | sudo tee {mark}"
-    booted.guest.run(back)
+    known, another = "/etc/machine-id", "/var/lib/cloud/instances/another"
+    own, others = str(booted.vm["status"]["resolved"]["uuid"]).replace("-", ""), "ab" * 16
+    scripts = "/var/lib/cloud/instance/scripts/vendor"
+    first, name = booted.guest.run(f"cat {known}; ls {scripts}").splitlines()
+    asked = f"echo {others} | sudo tee {known} > /dev/null; sudo {scripts}/{name}; cat {known}"
+    assert booted.guest.run(asked) == others, "of a disk that was nobody's before it is left alone"
+    assert booted.guest.run(f"sudo mkdir {another}; {asked}; sudo rmdir {another}") == own
+    booted.guest.run(f"echo {first} | sudo tee {known}")
 
 
 @pytest.mark.soak

@@ -68,9 +68,9 @@ def test_a_member_is_well_without_a_control_plane_of_its_own(member: SimulatedHo
 
 def test_a_member_goes_down_and_comes_up(lab: Lab, member: SimulatedHost) -> None:
     assert "Stopped in" in member.down()
+    eventually("h2 is silent", lambda: not is_ready(lab, "h2"), 30)
     assert "This machine is host h2" in member.up()
     assert "nothing to change" in member.up()
-    # its lease may be late for a moment
     eventually("h2 is ready", lambda: is_ready(lab, "h2"), 30)
 
 

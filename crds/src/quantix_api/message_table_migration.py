@@ -196,6 +196,12 @@ _EVENTS = (
 _DRAINING = (
     Template("Draining", "Host", "VMs are leaving it.", NOTHING_TO_DO),
     Template("Draining", "Host", "It goes once it is done with {work}.", NOTHING_TO_DO),
+    Template(
+        "Draining",
+        "Host",
+        "{host} runs, and would be there again at once.",
+        "make clean on {host}; it then goes by itself",
+    ),
     Template("Blocked", "Host", "{name} does not leave it: {why}.", "stop or move {name}"),
     Template(
         "Blocked",

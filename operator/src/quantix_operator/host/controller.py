@@ -33,6 +33,7 @@ from quantix_operator.host.status import (
     Load,
     Observed,
     derive_status,
+    is_heard,
     is_lost,
     leaving_status,
     only_figures_differ,
@@ -171,10 +172,13 @@ class HostController:
         return Load(vms, cpus, memory, awaits=self._awaits(name), work=work)
 
     def _is_kept(self, observed: Observed) -> bool:
-        """By its VMs; by what it still has to do only while it is heard: else that would never end."""
+        """By its VMs; by what it still has to do, while it is not lost: else that would never end; and while
+        it is heard, for it would be here again at once under another UID, from which its switch would keep
+        the address of its tunnels.
+        """
         host = observed.host.metadata.name
         has_vms = bool(self._cache.by(VIRTUAL_MACHINES, assigned_host, host)) or self._awaits(host)
-        return has_vms or (observed.load.work != "" and not is_lost(observed))
+        return has_vms or is_heard(observed) or (observed.load.work != "" and not is_lost(observed))
 
     def _work(self, host: str) -> str:
         """Something that it still has to do, "" for nothing."""

@@ -62,7 +62,9 @@ def derive_status(observed: Observed, now: datetime) -> Derived:
     host, load = observed.host, observed.load
     lost = is_lost(observed)
     facts = [_schedulable(host, lost=lost)]
-    if host.spec.maintenance or load.work:
+    if host.deleting and is_heard(observed) and not (load.vms or load.awaits or load.work):
+        facts.append(fact("Drained", "False", "Draining", host=host.metadata.name))
+    elif host.spec.maintenance or load.work:
         facts.append(_drained(load, observed.blocked, _silent_since(host, now) if lost else ""))
     status: dict[str, Any] = {
         "allocated": {
@@ -89,6 +91,11 @@ def only_figures_differ(told: dict[str, Any], status: dict[str, Any]) -> bool:
     """Whether nothing is new but what is on the host."""
     figures = {name: status[name] for name in ("allocated", "virtualMachines")}
     return bool(comparable({"status": told | figures}) == comparable({"status": status}))
+
+
+def is_heard(observed: Observed) -> bool:
+    """Whether its lease was renewed a moment ago."""
+    return observed.silent_s is not None and observed.silent_s <= LOST_AFTER_S
 
 
 def is_lost(observed: Observed) -> bool:

@@ -52,7 +52,8 @@ class World:
     def __init__(self, shown: dict[str, Any]) -> None:
         self.clock, self.api, self.cache = ManualClock(), OwningApi(shown), Cache(QUANTIX_RESOURCES)
         context: Any = SimpleNamespace(api=self.api, cache=self.cache, clock=self.clock, events=None)
-        leases: Any = SimpleNamespace(silent_s=lambda _: 0.0)
+        self.silent_s = 0.0
+        leases: Any = SimpleNamespace(silent_s=lambda _: self.silent_s)
         self.controller = HostController(context, Objects(self.cache), leases, Drains())
         self.cache.put(HOSTS, shown)
 
@@ -145,6 +146,7 @@ async def test_a_host_that_has_a_vm_which_is_not_understood_is_not_let_go(strang
     await world.controller.reconcile("h1")
     assert freed == []
     world.cache.remove(VIRTUAL_MACHINES, item)
+    world.silent_s = 60.0
     await world.controller.reconcile("h1")
     assert len(freed) == 1
 
@@ -184,14 +186,17 @@ async def test_a_host_that_works_for_a_vm_that_is_off_is_let_go_when_that_is_ove
     assert said in drained(world)
     world.cache.put(resource, working(resource, 3, over))
     await world.controller.reconcile("h1")
+    assert freed == []
+    assert "make clean on h1" in drained(world)
+    world.silent_s = 60.0
+    await world.controller.reconcile("h1")
     assert len(freed) == 1
 
 
 async def test_what_a_silent_host_had_begun_does_not_keep_it() -> None:
     world = World(host(deletionTimestamp="2026-11-29T00:00:00Z", finalizers=[FINALIZER]))
     world.cache.put(VIRTUAL_MACHINE_RESTORES, working(VIRTUAL_MACHINE_RESTORES, 2, "Restoring"))
-    leases: Any = SimpleNamespace(silent_s=lambda _: 60.0)
-    world.controller._leases = leases
+    world.silent_s = 60.0
     freed: list[Any] = []
 
     async def release(live: Any) -> None:
@@ -222,6 +227,7 @@ async def test_what_a_deleted_host_left_in_the_network_goes_before_it() -> None:
 
     world.controller._finalizers.release = release  # type: ignore[method-assign]
     world.controller._network = network = Southbound(silent=True)
+    world.silent_s = 60.0
     assert await world.controller.reconcile("h1") is not None
     (ready,) = (item for item in world.api.told[-1]["conditions"] if item["type"] == "Ready")
     assert (ready["status"], ready["reason"]) == ("False", "SouthboundUnreachable")

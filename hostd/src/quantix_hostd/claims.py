@@ -64,7 +64,8 @@ class Claim:
     restored: str = ""
     """The restore that set it back last: it is over, and must not be done again."""
     written: int | None = None
-    """The highest epoch under which a guest may have written, where nothing but work had the volume since.
+    """The highest epoch under which a guest may have written, where nothing but work had the volume since, or
+    that guest goes on without it.
     None: that is the floor.
     """
     memory: str = ""
@@ -224,8 +225,10 @@ def release(claim: Claim, host: str, epoch: int) -> Claim:
 
 
 def put_down(claim: Claim, host: str, epoch: int) -> Claim:
-    """held(e, H) → free(f) with f as before, by H: its QEMU goes on under e without this volume."""
-    return replace(claim, holder=None) if claim.held_by(host, epoch) else claim
+    """held(e, H) → free(f) with f as before, by H: its QEMU goes on under e without this volume, in which its
+    guest may have written.
+    """
+    return replace(claim, holder=None, written=epoch) if claim.held_by(host, epoch) else claim
 
 
 def regain(claim: Claim, host: str, epoch: int, vm_uid: str) -> Claim:

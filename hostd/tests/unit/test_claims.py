@@ -88,7 +88,7 @@ def test_a_host_regains_only_its_own_claim_of_an_older_epoch_for_the_same_vm() -
 
 def test_only_its_holder_puts_a_claim_down_and_may_take_it_again_under_the_same_epoch() -> None:
     put = put_down(held("h1", 3, floor=2), "h1", 3)
-    assert put == Claim(2, None, "vm-1", CLUSTER)
+    assert put == Claim(2, None, "vm-1", CLUSTER, written=3)
     assert take(put, "h1", 3, "vm-1", CLUSTER) == held("h1", 3, floor=2)
     for claim in (held("h2", 3), held("h1", 4), FREE):
         assert put_down(claim, "h1", 3) == claim

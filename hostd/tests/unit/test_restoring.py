@@ -11,6 +11,7 @@ from quantix_hostd.claims import (
     Holder,
     hold_still,
     new_claim,
+    put_down,
     release,
     take,
     take_for_work,
@@ -83,6 +84,17 @@ def test_no_restore_takes_a_disk_that_a_guest_had_under_a_later_epoch_than_it_kn
         begin_restore(free, "h1", "one that is no more", "c1", epoch=None), "h1", "one that is no more"
     )
     assert is_half(begin_restore(half, "h1", "r", "c1", epoch=2))
+
+
+def test_no_restore_takes_a_disk_that_a_guest_wrote_before_it_went_on_without_it() -> None:
+    """Its claim's floor is as before: the guest's epoch is not spent."""
+    unplugged = put_down(take(replace(new_claim("c1"), floor=1), "h1", 3, "vm", "c1"), "h1", 3)
+    assert unplugged.floor == 1
+    for known in (1, 2):
+        with pytest.raises(ClaimRefusedError) as refused:
+            begin_restore(unplugged, "h1", "r", "c1", epoch=known)
+        assert refused.value.reason == "ClaimStale"
+    assert begin_restore(unplugged, "h1", "r", "c1", epoch=3).restoring == "r"
 
 
 def test_no_disk_is_changed_for_a_restore_that_does_not_have_it_any_more() -> None:

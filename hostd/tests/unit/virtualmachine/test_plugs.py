@@ -40,7 +40,7 @@ async def test_a_disk_leaves_and_can_come_again_under_the_same_epoch(
         assert claim_on(running, data).holder == Holder(HOST, 1)
         set_disks(running, "root")
         await running.reconcile()
-        assert claim_on(running, data) == Claim(0, None, running.uid, CLUSTER)
+        assert claim_on(running, data) == Claim(0, None, running.uid, CLUSTER, written=1)
         assert opened(running) == ["root"]
     assert running.world.records.load(running.uid).places == (running.root_place,)
     assert running.world.events.reasons.count("HotUnplugged") == 2

@@ -16,6 +16,7 @@ from quantix_api.message_text import cause_of
 from quantix_api.promised import cpus_for_guests
 from quantix_api.quantities import size_bytes
 from quantix_operator.scheduling.model import HostView, Node, Taint
+from quantix_operator.topology.reach import wires_of
 
 
 def view_of(host: Host, pools: Sequence[StoragePool], policy: SchedulingPolicy | None) -> HostView:
@@ -40,7 +41,7 @@ def view_of(host: Host, pools: Sequence[StoragePool], policy: SchedulingPolicy |
         devices=devices(host),
         device_problems=device_problems(host),
         pools=frozenset(reached & meant),
-        networks=frozenset(network.name for network in host.spec.physical_networks),
+        networks=wires_of(host),
         images=frozenset(image.uid for image in host.status.images),
     )
 

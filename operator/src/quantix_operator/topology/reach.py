@@ -1,6 +1,6 @@
-"""Which hosts have which wire, by their spec, and which say that they cannot. Pure.
+"""Which hosts have which wire, by their spec and what they say of it. Pure.
 
-Used by the controllers of networks, of routers and of floating IPs.
+Used by the scheduler and the controllers of networks, of routers and of floating IPs.
 """
 
 from __future__ import annotations
@@ -11,11 +11,20 @@ from quantix_api.network import Physical
 from quantix_api.resources import LOCAL_PHYSICAL_NETWORK
 
 
+def wires_of(host: Host) -> frozenset[str]:
+    """The names of the wires that its spec gives it, without those that it cannot have. One that has told of
+    none yet, not even of its way out, is believed to have them.
+    """
+    given = frozenset(item.name for item in host.spec.physical_networks)
+    said = host.status.network
+    if said is None or not said.physical:
+        return given
+    return given & {item.name for item in said.physical}
+
+
 def has_wire(host: Host, physical: Physical) -> bool:
     """Whether a Network with this `physical` can be had on a host; every host has the way out."""
-    return physical.name == LOCAL_PHYSICAL_NETWORK or any(
-        item.name == physical.name for item in host.spec.physical_networks
-    )
+    return physical.name == LOCAL_PHYSICAL_NETWORK or physical.name in wires_of(host)
 
 
 def refused_wire(host: Host, physical: Physical) -> str:

@@ -9,6 +9,7 @@ import pytest
 from quantix_api import Host, Network
 from quantix_api.messages import render
 from quantix_operator.network.controller import unusable_wire
+from quantix_operator.topology.reach import wires_of
 
 NETWORK = Network.parse({"metadata": {"name": "office", "uid": "n"}, "spec": {"physical": {"name": "site"}}})
 
@@ -22,6 +23,21 @@ def host(name: str, *wires: str, refuses: str = "") -> Host:
         ]
     spec: dict[str, Any] = {"physicalNetworks": [{"name": wire, "interface": "eth2"} for wire in wires]}
     return Host.parse({"metadata": {"name": name}, "spec": spec, "status": {"conditions": conditions}})
+
+
+def test_a_host_has_the_wires_that_it_says_it_can_have() -> None:
+    spec: dict[str, Any] = {"physicalNetworks": [{"name": "site", "interface": "eth2"}]}
+    told: list[list[dict[str, Any]]] = [
+        [],
+        [{"name": "qx-local", "mtu": 1500}],
+        [{"name": "site", "mtu": 1500}],
+    ]
+    hosts = [
+        Host.parse({"metadata": {"name": "h"}, "spec": spec, "status": {"network": {"physical": wires}}})
+        for wires in told
+    ]
+    assert [wires_of(item) for item in hosts] == [{"site"}, set(), {"site"}]
+    assert wires_of(host("h1", "site")) == {"site"}
 
 
 def test_a_network_tells_what_every_host_says_that_is_to_have_its_wire() -> None:

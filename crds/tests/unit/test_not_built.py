@@ -37,7 +37,7 @@ CALLED = {
     "Overcommit.memory_percent": (f"{_OPERATOR}/scheduling/host_reading.py", "limits"),
     "Peer": (f"{_OPERATOR}/securitygroup/rows.py", "peer"),
     "PhysicalNetwork.interface": ("hostd/src/quantix_hostd/host/network/physical.py", "item"),
-    "PhysicalNetwork.name": (f"{_OPERATOR}/scheduling/host_reading.py", "network"),
+    "PhysicalNetwork.name": (f"{_OPERATOR}/topology/reach.py", "item"),
     "PortRange": (f"{_OPERATOR}/securitygroup/rows.py", "item"),
     "RBD": ("hostd/src/quantix_hostd/ceph_pools.py", "place"),
     "RBD.secret_ref": ("crds/src/quantix_api/storage_pool.py", "self"),

@@ -47,6 +47,7 @@ def test_of_many_none_that_loses_data_is_left_out(
     assert said == [f"  {grave}" for grave in graves] + ([] if assume_yes else ["  and 15 more"])
 
 
+@pytest.mark.usefixtures("heeded_interrupt")
 async def test_a_ctrl_c_that_came_just_before_the_question_is_not_lost(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from quantix_lab.ceph_cluster import PORT, CephCluster, start_ceph
 from quantix_lab.ceph_config import CephShape
-from quantix_lab.ceph_pools import add_fast_pool, ceph_pool, own_key_secret
+from quantix_lab.ceph_pools import FAST, add_fast_pool, ceph_pool, key_secret, own_key_secret
 from quantix_lab.machine import Machine
 from quantix_lab.machine_view import MachineView
 
@@ -80,6 +80,10 @@ class LabCeph:
         cluster = self.cluster
         secrets = [own_key_secret(cluster, host.name, POOL) for host in hosts]
         MachineView(first).apply(*secrets, ceph_pool(cluster, POOL, secret=None))
+
+    def share_key(self, first: Machine) -> None:
+        """Have all hosts come as one user from now on."""
+        MachineView(first).apply(key_secret(self.cluster.keys[FAST]), ceph_pool(self.cluster, POOL))
 
     @contextmanager
     def away(self) -> Iterator[None]:
